@@ -10,16 +10,17 @@ import { expect, test } from 'vitest'
 
 const mayImport: Record<string, readonly string[]> = {
   random: [],
+  report: [],
   kernels: [],
   privacy: ['random'],
   data: ['random'],
   models: ['kernels', 'random', 'data'],
   evaluation: ['data', 'models'],
   training: ['kernels', 'random', 'privacy', 'data', 'models'],
-  runs: ['kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation'],
-  attacks: ['kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation'],
-  studies: ['kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation', 'runs', 'attacks'],
-  cli: ['kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation', 'runs', 'attacks', 'studies'],
+  runs: ['report', 'kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation'],
+  attacks: ['report', 'kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation'],
+  studies: ['report', 'kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation', 'runs', 'attacks'],
+  cli: ['report', 'kernels', 'random', 'privacy', 'data', 'models', 'training', 'evaluation', 'runs', 'attacks', 'studies'],
 }
 const nodeOnly = ['cli']
 
