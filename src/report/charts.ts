@@ -75,7 +75,7 @@ function legend(
   let y = 12
   let body = ''
   labels.forEach((label, index) => {
-    const entryWidth = 34 + label.length * 7
+    const entryWidth = 48 + label.length * 7.2
     if (x > 0 && x + entryWidth > width) {
       x = 0
       y += 20
@@ -133,7 +133,7 @@ export function lineChart(
         ? `<line x1="${x}" x2="${x + 22}" y1="${y}" y2="${y}" stroke="${colour(index)}" stroke-width="2" stroke-dasharray="${dashes[index % 8]}"/>${marker(index, x + 11, y)}`
         : `<line x1="${x}" x2="${x + 22}" y1="${y}" y2="${y}" stroke="${colour(index)}" stroke-width="1.5" stroke-dasharray="${dashes[index % 8] || '3 3'}"/>`,
     )
-    const top = keys.height + 8
+    const top = keys.height + 20
     const bottom = top + (width > 500 ? 300 : 240)
     const x = (xScale === 'log' ? scaleLog() : scaleLinear()).domain(xRange).range([left + 14, right - 14])
     const y = scaleLinear().domain(yRange).range([bottom, top])
@@ -223,7 +223,7 @@ export function barChart(
       width - 8,
       (index, x, y) => `<rect x="${x + 4}" y="${y - 7}" width="16" height="14" fill="${colour(index)}"/>`,
     )
-    const top = keys.height + 8
+    const top = keys.height + 20
     const bottom = top + (width > 500 ? 280 : 230)
     const y = scaleLinear()
       .domain([from, top_ * 1.04])
@@ -355,9 +355,11 @@ export function diagram(options: {
   const draw = (width: number) => {
     const horizontal = width > 500 && layers <= 6
     const gap = 26
+    const besides = horizontal ? gap : 8
     const perRow = horizontal ? layers : deepest
-    const boxWidth = Math.min(190, (width - gap * (perRow - 1) - 4) / perRow)
-    const columns = Math.max(6, Math.floor((boxWidth - 10) / 6.9))
+    const boxWidth = Math.min(190, (width - besides * (perRow - 1) - 4) / perRow)
+    const fontSize = boxWidth < 80 ? 11 : 13
+    const columns = Math.max(6, Math.floor((boxWidth - 4) / (fontSize * 0.56)))
     const lines = new Map(
       nodes.map((node) => [node.id, [...wrap(node.label, columns), ...(node.detail ? wrap(node.detail, columns) : [])]]),
     )
@@ -380,7 +382,7 @@ export function diagram(options: {
         return `<rect class="box" x="${round(x)}" y="${round(y)}" width="${round(boxWidth)}" height="${boxHeight}" rx="5"/>${text
           .map(
             (part, i) =>
-              `<text text-anchor="middle"${i < labelLines ? '' : ' class="tick" font-size="12"'} x="${round(x + boxWidth / 2)}" y="${round(start + i * 16)}">${escapeHtml(part)}</text>`,
+              `<text text-anchor="middle"${i < labelLines ? '' : ' class="tick"'} font-size="${i < labelLines ? fontSize : fontSize - 1}" x="${round(x + boxWidth / 2)}" y="${round(start + i * 16)}">${escapeHtml(part)}</text>`,
           )
           .join('')}`
       })
