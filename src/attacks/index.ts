@@ -1,1 +1,4 @@
-export {}
+/** Attacks: what an adversary can learn from what was released. A claimed ε stands beside the lower bound found here. */
+export { clopperPearson } from './binomial.ts'
+export { type MembershipResult, membershipResult } from './membership.ts'
+export { oneRunAudit, oneRunEpsilonLowerBound, oneRunPValue } from './one-run.ts'
