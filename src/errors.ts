@@ -8,6 +8,7 @@
 /** Exit status by code: 1 unexpected · 2 usage or configuration · 3 bad data · 4 refused for privacy · 5 a check found a violation · 130 interrupted. */
 export const exitStatusByCode = {
   internal: 1,
+  diverged: 1,
   'invalid-argument': 2,
   'unknown-model': 2,
   'unknown-study': 2,
