@@ -25,6 +25,7 @@ export const exitStatusByCode = {
   'unsafe-plan': 4,
   'budget-exhausted': 4,
   'audit-violation': 5,
+  'check-failed': 5,
   interrupted: 130,
 } as const
 
