@@ -11,6 +11,10 @@ export interface AttributeColumn {
   readonly kind: 'categorical' | 'numeric'
   /** For categorical: index into `categories`; for numeric: the value. NaN = unknown. */
   readonly values: Float32Array
+  /**
+   * Names of the codes. Always there for categorical. On a numeric column it is null, except where the number is a code that the data set's
+   * own readme names (MovieLens 1M's `occupation`, 0 … 20): then `values` are indices into it as well, and either reading is right.
+   */
   readonly categories: readonly string[] | null
 }
 
@@ -23,13 +27,20 @@ export interface ItemTable {
   readonly years: Float32Array | null
 }
 
+export interface RatingScale {
+  readonly min: number
+  readonly max: number
+}
+
 export interface Interactions {
   /** Short name such as `ml-1m`; shown to people. */
   readonly name: string
   /** explicit: `values` are ratings on `ratingScale`; implicit: `values` are weights (1 or a count). */
   readonly feedback: 'explicit' | 'implicit'
   /** Public bounds of a rating. Null for implicit feedback. */
-  readonly ratingScale: { readonly min: number; readonly max: number } | null
+  readonly ratingScale: RatingScale | null
+  /** Where the scale comes from; `inferred` means it was read off private values, and a statement has to say so. Absent = by the format. */
+  readonly ratingScaleSource?: 'format' | 'declared' | 'inferred'
   readonly users: Uint32Array
   readonly items: Uint32Array
   readonly values: Float32Array
@@ -44,6 +55,10 @@ export interface Interactions {
   readonly givenSplit: Uint8Array | null
   /** What the reader skipped under `--skip-bad-lines`. */
   readonly skippedLines: number
+  /** Rows dropped because the same person and item came again (assemble.ts, "One row a pair"). Absent = none. */
+  readonly duplicateRows?: number
+  /** A public constant (seconds) declared with the format: where a chronological split cuts when nobody says otherwise. Absent = none. */
+  readonly publicCutTimestamp?: number
 }
 
 /** Row numbers into one `Interactions`. Rows of `train` and `test` never overlap. */
@@ -53,6 +68,11 @@ export interface Split {
   readonly test: Uint32Array
   /** How the cut was made, in words for the statement: e.g. "ratings before the public time 975768738". */
   readonly description: string
-  /** The fixed public time of a chronological cut (seconds), else null. */
+  /** The time of a chronological cut (seconds), else null. */
   readonly cutTimestamp: number | null
+  /**
+   * True when taking one row away could move another row between train and test (a cut by rank or by fraction, one person's last row).
+   * A private run refuses such a split: its sensitivity is not one row.
+   */
+  readonly dataDependent: boolean
 }

@@ -1,0 +1,108 @@
+/** Opens data files in Node: lists a folder, finds `name` or `name.gz`, unpacks gzip by its magic bytes whatever the name says. */
+import { closeSync, createReadStream, existsSync, fstatSync, openSync, type ReadStream, readdirSync, readSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { TacetError } from '../errors.ts'
+import { type DatasetFormat, detectFileSetFormat, expectedFiles, type FileSet, formatFacts, type ReadOptions } from './formats.ts'
+import type { TextFile } from './lines.ts'
+
+const CHUNK_BYTES = 1 << 18
+
+/**
+ * Lists the data set at `path`. A file that is the main file of a known format, beside the rest of it, stands for its folder.
+ * @throws TacetError missing-file
+ */
+export function listFiles(path: string, onProgress?: ReadOptions['onProgress']): FileSet {
+  if (!existsSync(path)) {
+    throw new TacetError('missing-file', `there is nothing at ${path}`, {
+      wayOut: `Give a folder with one of ${expectedFiles()}.`,
+      details: { path },
+    })
+  }
+  const progress = { bytesRead: 0, totalBytes: 0 }
+  const folderSet = (folder: string): FileSet => {
+    const actual = new Map<string, string>()
+    // Sorted so that `x` wins over `x.gz` whatever order the file system lists them in.
+    for (const entry of readdirSync(folder).sort().reverse()) actual.set(withoutGz(entry), join(folder, entry))
+    return {
+      path: folder,
+      kind: 'folder',
+      names: [...actual.keys()].reverse(),
+      open: (name) => openFile(actual.get(name) ?? join(folder, name), progress, onProgress),
+    }
+  }
+  if (statSync(path).isDirectory()) return folderSet(path)
+  const name = withoutGz(basename(path))
+  const known = Object.values(formatFacts).find((facts) => facts.mainFile === name)
+  if (known) {
+    const folder = folderSet(dirname(path))
+    if (known.alsoNeeds.every((needed) => folder.names.includes(needed))) return folder
+  }
+  return { path, kind: 'file', names: [name], open: () => openFile(path, progress, onProgress) }
+}
+
+/** The format of the data set at `path`, by the names of its files. @throws TacetError missing-file */
+export function detectFormat(path: string): DatasetFormat {
+  return detectFileSetFormat(listFiles(path))
+}
+
+function withoutGz(name: string): string {
+  return name.replace(/\.gz$/i, '')
+}
+
+function openFile(path: string, progress: { bytesRead: number; totalBytes: number }, onProgress: ReadOptions['onProgress']): TextFile {
+  return {
+    path,
+    async *chunks() {
+      let source: ReadStream | undefined
+      try {
+        const { compressed, size } = lookInto(path)
+        progress.totalBytes += size
+        source = createReadStream(path, { highWaterMark: CHUNK_BYTES })
+        source.on('data', (chunk) => {
+          progress.bytesRead += chunk.length
+          onProgress?.({ ...progress })
+        })
+        const bytes = compressed ? pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), () => {}) : source
+        for await (const chunk of bytes) yield chunk as Uint8Array
+      } catch (error) {
+        throw readError(path, error)
+      } finally {
+        source?.destroy()
+      }
+    },
+  }
+}
+
+function lookInto(path: string): { compressed: boolean; size: number } {
+  const descriptor = openSync(path, 'r')
+  try {
+    const magic = new Uint8Array(2)
+    readSync(descriptor, magic, 0, 2, 0)
+    return { compressed: magic[0] === 0x1f && magic[1] === 0x8b, size: fstatSync(descriptor).size }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Names of what can go wrong on the way from disk to text; anything else is passed on. */
+function readError(path: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+  if (code.startsWith('Z_')) {
+    return new TacetError('malformed-data', `${path} is a damaged or cut-off gzip file (${(error as Error).message})`, {
+      wayOut: 'Fetch or compress it again; `gzip -t` tells whether it is whole.',
+      details: { file: path },
+      cause: error,
+    })
+  }
+  if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR' || code === 'EPERM') {
+    const why = code === 'ENOENT' ? 'is not there' : code === 'EISDIR' ? 'is a folder, not a file' : 'may not be read by this user'
+    return new TacetError('missing-file', `${path} ${why}`, {
+      wayOut: 'Check the path and its permissions.',
+      details: { file: path },
+      cause: error,
+    })
+  }
+  return error
+}
