@@ -10,6 +10,28 @@ export {
 } from './clipping.ts'
 export type { BatchSelection, NeighboringRelation, PrivacyEvent, PrivacySpent, PrivacyUnit, Spend } from './event.ts'
 export {
+  type DiscreteGaussianRelease,
+  discreteGaussianEvent,
+  releaseDiscreteGaussian,
+  sampleDiscreteGaussian,
+} from './mechanisms/discrete-gaussian.ts'
+export {
+  type DiscreteLaplaceRelease,
+  discreteLaplaceEvent,
+  releaseDiscreteLaplace,
+  sampleDiscreteLaplace,
+} from './mechanisms/discrete-laplace.ts'
+export { exactRational, type Rational } from './mechanisms/exact.ts'
+export { type GaussianRelease, releaseGaussian } from './mechanisms/gaussian.ts'
+export {
+  estimateFrequencies,
+  noiseParameterFor,
+  type RandomizedResponseRelease,
+  randomizedResponseEvent,
+  releaseRandomizedResponse,
+} from './mechanisms/randomized-response.ts'
+export { exponentialMechanism, permuteAndFlip, type SelectionRelease } from './mechanisms/selection.ts'
+export {
   type CalibrateNoise,
   checkPlan,
   type DpSgdRequest,
