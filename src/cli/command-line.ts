@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAccountCommand } from './commands/account.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
+import { addTrainCommand } from './commands/train.ts'
 import { describeFailure } from './failure.ts'
 import { examples } from './flags.ts'
 import type { CliIo, CommandContext } from './io.ts'
@@ -15,7 +17,7 @@ import type { CliIo, CommandContext } from './io.ts'
 /** Adds one command (or group) to the program. */
 export type AddCommand = (program: Command, contextOf: () => CommandContext) => void
 
-const commands: readonly AddCommand[] = [addAccountCommand, addDoctorCommand]
+const commands: readonly AddCommand[] = [addAccountCommand, addTrainCommand, addEvaluateCommand, addRecommendCommand, addDoctorCommand]
 
 /**
  * Runs one command line.

@@ -33,7 +33,9 @@ export interface ReaderFlags {
 export function addReaderFlags(command: Command): void {
   command
     .addOption(
-      new Option('--format <name>', 'data: recognised from the file names unless given here').argParser(choiceFlag('--format', formatNames)),
+      new Option('--format <name>', 'data: recognised from the file names unless given here').argParser(
+        choiceFlag('--format', formatNames),
+      ),
     )
     .addOption(new Option('--user-column <column>', 'data, CSV/TSV: header name, or number counted from 1'))
     .addOption(new Option('--item-column <column>', 'data, CSV/TSV'))

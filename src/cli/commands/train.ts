@@ -40,7 +40,9 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     .addOption(new Option('--data <path>', 'a data set folder or file (see tacet data describe)'))
     .addOption(new Option('--out <dir>', 'the run folder to make; it must not exist'))
     .addOption(
-      new Option('--model <name>', `${models.join(' | ')} (default: bias-factors)`).argParser(choiceFlag('--model', models, 'unknown-model')),
+      new Option('--model <name>', `${models.join(' | ')} (default: bias-factors)`).argParser(
+        choiceFlag('--model', models, 'unknown-model'),
+      ),
     )
     .addOption(
       new Option('--recipe <name>', 'wide-and-deep only: paper | repaired (default: repaired)').argParser(
@@ -73,9 +75,7 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     .addOption(
       new Option('--batch-size <b>', 'expected batch size (wide-and-deep only)').argParser(integerFlag('--batch-size', { atLeast: 1 })),
     )
-    .addOption(
-      new Option('--learning-rate <l>', 'wide-and-deep only').argParser(numberFlag('--learning-rate', { above: 0 })),
-    )
+    .addOption(new Option('--learning-rate <l>', 'wide-and-deep only').argParser(numberFlag('--learning-rate', { above: 0 })))
     .addOption(
       new Option('--seed <n>', 'repeatable, for papers and tests: the result is not for release').argParser(
         integerFlag('--seed', { atLeast: 0, atMost: Number.MAX_SAFE_INTEGER }),
@@ -144,7 +144,8 @@ const wideAndDeepOnly = {
 /** Flags → request. Everything that contradicts itself is refused here, before a file is opened. */
 function trainRequest(flags: TrainFlags): TrainRequest {
   const { data, out, model = 'bias-factors', privacy, ...rest } = flags
-  if (data === undefined) refuse('--data is missing: there is nothing to train on', 'Name a data set: tacet train --data PATH --epsilon 1 --out DIR')
+  if (data === undefined)
+    refuse('--data is missing: there is nothing to train on', 'Name a data set: tacet train --data PATH --epsilon 1 --out DIR')
   if (out === undefined) refuse('--out is missing: a run needs a folder to be written to', 'Name one that does not exist: --out runs/first')
   const asked = rest.noiseMultiplier !== undefined ? '--noise-multiplier' : rest.epsilon !== undefined ? '--epsilon' : undefined
   if (privacy && asked === undefined) {
@@ -154,7 +155,8 @@ function trainRequest(flags: TrainFlags): TrainRequest {
     )
   }
   if (!privacy && asked !== undefined) refuse(`${asked} contradicts --no-privacy`, 'Leave one of them out')
-  if (!privacy && rest.delta !== undefined) refuse('--delta contradicts --no-privacy: there is no promise it could belong to', 'Leave one of them out')
+  if (!privacy && rest.delta !== undefined)
+    refuse('--delta contradicts --no-privacy: there is no promise it could belong to', 'Leave one of them out')
   if (model === 'bias-factors') {
     for (const [key, flag] of Object.entries(wideAndDeepOnly)) {
       if (rest[key as keyof typeof wideAndDeepOnly] === undefined) continue
@@ -194,7 +196,10 @@ function refuseSettingsOnResume(command: Command): void {
   for (const option of command.options) {
     const name = option.attributeName()
     if (name === 'resume' || command.getOptionValueSource(name) !== 'cli') continue
-    refuse(`--resume goes on with the settings the run was started with; ${option.long} contradicts that`, `Leave out ${option.long}, or start a new run`)
+    refuse(
+      `--resume goes on with the settings the run was started with; ${option.long} contradicts that`,
+      `Leave out ${option.long}, or start a new run`,
+    )
   }
 }
 
@@ -251,7 +256,9 @@ function describePrivacy({ privacy, privacyDetails, notForRelease, attempts }: T
           under(
             ...[user.median, user.heaviest].map(({ ratings, pld, rdp: byRdp }, index) => {
               const spent = pld ?? byRdp
-              return spent && `${index === 0 ? 'median' : 'heaviest'} person, ${count(ratings)} ratings: ε = ${significant(spent.epsilon, 3)}`
+              return (
+                spent && `${index === 0 ? 'median' : 'heaviest'} person, ${count(ratings)} ratings: ε = ${significant(spent.epsilon, 3)}`
+              )
             }),
           ),
         ]
