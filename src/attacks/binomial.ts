@@ -29,19 +29,23 @@ export function binomialPmf(k: number, trials: number, p: number): number {
 export function binomialAtLeast(k: number, trials: number, p: number): number {
   if (k <= 0) return 1
   if (k > trials) return 0
+  if (p <= 0) return 0
+  if (p >= 1) return 1
+  // Each term follows from its neighbour, so a tail costs one ln Γ and a handful of products.
+  const odds = p / (1 - p)
   let tail = 0
   if (k > trials * p) {
-    for (let i = k; i <= trials; i++) {
-      const term = binomialPmf(i, trials, p)
+    let term = binomialPmf(k, trials, p)
+    for (let i = k; i <= trials && term > tail * 1e-17; i++) {
       tail += term
-      if (term < tail * 1e-17) break
+      term *= ((trials - i) / (i + 1)) * odds
     }
     return Math.min(1, tail)
   }
-  for (let i = k - 1; i >= 0; i--) {
-    const term = binomialPmf(i, trials, p)
+  let term = binomialPmf(k - 1, trials, p)
+  for (let i = k - 1; i >= 0 && term > tail * 1e-17; i--) {
     tail += term
-    if (term < tail * 1e-17) break
+    term *= i / ((trials - i + 1) * odds)
   }
   return Math.max(0, 1 - tail)
 }

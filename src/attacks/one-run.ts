@@ -17,8 +17,10 @@ export function oneRunPValue({ canaries, guesses, correct, epsilon, delta }: One
   if (delta === 0) return beta
   let alpha = 0
   let sum = 0
+  let term = binomialPmf(correct, guesses, q)
   for (let i = 1; i <= correct; i++) {
-    const term = binomialPmf(correct - i, guesses, q)
+    const k = correct - i
+    term *= ((k + 1) / (guesses - k)) * ((1 - q) / q)
     sum += term
     if (sum > i * alpha) alpha = sum / i
     // The average can only fall once what is left cannot raise it.
@@ -69,20 +71,38 @@ export function oneRunAudit({
   guessCounts?: readonly number[]
 }): { epsilonLowerBound: number; guesses: number; correct: number; canaries: number } {
   const canaries = scores.length
-  const order = Array.from({ length: canaries }, (_, i) => i).sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b)
   const tried = [...new Set((guessCounts ?? defaultGuessCounts(canaries)).map((r) => Math.min(canaries, r) & ~1).filter((r) => r >= 2))]
   let best = { epsilonLowerBound: 0, guesses: 0, correct: 0, canaries }
   for (const guesses of tried) {
-    let correct = 0
-    for (let i = 0; i < guesses / 2; i++) {
-      if (included[order[i] as number]) correct++
-      if (!included[order[canaries - 1 - i] as number]) correct++
-    }
+    const { correct } = countGuesses({ scores, included, guesses })
     const shared = 1 - (1 - confidence) / tried.length
     const epsilonLowerBound = oneRunEpsilonLowerBound({ canaries, guesses, correct }, delta, shared)
     if (epsilonLowerBound > best.epsilonLowerBound || best.guesses === 0) best = { epsilonLowerBound, guesses, correct, canaries }
   }
   return best
+}
+
+/**
+ * Guesses "in" on the `guesses/2` highest scores and "out" on the `guesses/2` lowest, and counts the right ones. Ties break by index, which knows
+ * nothing of the coins.
+ */
+export function countGuesses({
+  scores,
+  included,
+  guesses,
+}: {
+  scores: ArrayLike<number>
+  included: ArrayLike<boolean | number>
+  guesses: number
+}): OneRunCount {
+  const canaries = scores.length
+  const order = Array.from({ length: canaries }, (_, i) => i).sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b)
+  let correct = 0
+  for (let i = 0; i < guesses / 2; i++) {
+    if (included[order[i] as number]) correct++
+    if (!included[order[canaries - 1 - i] as number]) correct++
+  }
+  return { canaries, guesses, correct }
 }
 
 function defaultGuessCounts(canaries: number): number[] {
