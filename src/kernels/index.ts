@@ -1,1 +1,15 @@
-export {}
+/** Kernels: the numeric contract and its builds. A leaf. */
+
+export { createKernels, type KernelsChoice } from './create.ts'
+export {
+  ARENA_START,
+  type Arena,
+  clipMode,
+  createArena,
+  type Kernels,
+  type KernelsName,
+  type Pointer,
+  padded,
+  TABLE_DESCRIPTOR_WORDS,
+} from './kernels.ts'
+export { createReferenceKernels } from './reference.ts'

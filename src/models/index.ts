@@ -1,3 +1,32 @@
 /** Models: how to score, and what a trainer needs for per-example clipping. Never sees privacy. */
 export type { NamedTensors, PredictPairs, Ranked, Recommender, TensorData } from './model.ts'
+export {
+  type Block,
+  type ClippingFactors,
+  createNetwork,
+  type LookupSpec,
+  type Network,
+  type NetworkSpec,
+  type TableSpec,
+  type TileCounts,
+} from './network/network.ts'
 export { decodeSafetensors, encodeSafetensors, expectTensor, type SafetensorsFile } from './safetensors.ts'
+export {
+  type CategoricalFeature,
+  createWideAndDeepNetwork,
+  type FeatureColumn,
+  initialiseWideAndDeep,
+  itemFeatureColumns,
+  loadNetworkTensors,
+  loadWideAndDeep,
+  type MultiValuedColumn,
+  type NumericFeature,
+  networkTensors,
+  paperWideAndDeep,
+  predictPairs,
+  type WideAndDeepConfig,
+  type WideAndDeepData,
+  type WideAndDeepModel,
+  type WideAndDeepNetwork,
+  withAvailableFeatures,
+} from './wide-and-deep.ts'

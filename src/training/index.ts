@@ -2,3 +2,4 @@
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from './engine.ts'
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
+export { createWideAndDeepEngine, type WideAndDeepEngine, type WideAndDeepEngineOptions } from './step-engine.ts'
