@@ -82,6 +82,10 @@ export interface Parts {
   readonly itemTable?: ItemTable | null
   /** Rows from this one on are the data set's own test rows. */
   readonly testFrom?: number
+  /** Or the side of each row, one by one. */
+  readonly sides?: Uint8Array
+  /** Ids were added in their final order already. */
+  readonly keepOrder?: boolean
   readonly skippedLines: number
   readonly publicCutTimestamp?: number | undefined
 }
@@ -97,9 +101,9 @@ export function assemble(parts: Parts): Interactions {
     })
   }
   const columns = parts.rows.finish()
-  const userIds = vocabularyInOrder(parts.users, columns.users)
-  const itemIds = vocabularyInOrder(parts.items, columns.items)
-  const givenSplit = parts.testFrom === undefined ? null : new Uint8Array(columns.users.length).fill(1, parts.testFrom)
+  const userIds = vocabularyInOrder(parts.users, columns.users, parts.keepOrder)
+  const itemIds = vocabularyInOrder(parts.items, columns.items, parts.keepOrder)
+  const givenSplit = parts.sides ?? (parts.testFrom === undefined ? null : new Uint8Array(columns.users.length).fill(1, parts.testFrom))
   const policy = givenSplit ? 'first' : parts.feedback === 'explicit' ? 'latest' : 'sum'
   const keep = rowsToKeep(columns, userIds.length, itemIds.length, policy)
   const pick = <T extends Uint32Array | Uint8Array | Float32Array | Float64Array>(column: T): T =>
@@ -132,9 +136,9 @@ function skippedClause(skipped: number): string {
 }
 
 /** Ids in their final order; renumbers `column` when that is not the order in which they were met. */
-function vocabularyInOrder({ index, source }: Vocabulary, column: Uint32Array): string[] {
+function vocabularyInOrder({ index, source }: Vocabulary, column: Uint32Array, keepOrder = false): string[] {
   const ids = index.ids()
-  if (source === 'public-table') return ids
+  if (keepOrder || source === 'public-table') return ids
   const order = Array.from(ids, (_, i) => i).sort((a, b) => compareIds(ids[a] as string, ids[b] as string))
   const rank = new Uint32Array(ids.length)
   order.forEach((old, now) => {

@@ -21,9 +21,13 @@ export type DatasetFormat = (typeof datasetFormats)[number]
 
 /** A folder or a single file, already listed. Names come without `.gz`; `open` finds either and unpacks. */
 export interface FileSet {
-  /** What the user gave, for messages and for the name of the data set. */
+  /** What the user gave, for messages. */
   readonly path: string
+  /** Last segment of the path, without endings: the name of a data set that has none of its own. */
+  readonly name: string
   readonly kind: 'folder' | 'file'
+  /** Set when the user pointed at the main file of a known format. */
+  readonly format?: DatasetFormat
   readonly names: readonly string[]
   open(name: string): TextFile
 }
@@ -131,13 +135,19 @@ export const formatFacts: Readonly<Record<Exclude<DatasetFormat, 'delimited' | '
 type KnownFormat = keyof typeof formatFacts
 const knownFormats = Object.keys(formatFacts) as KnownFormat[]
 
-const delimitedName = /\.(csv|tsv|tab|dat|data|txt|inter)$/i
+/** Files of a folder that could be one table of interactions. */
+export function tablesIn(files: FileSet): readonly string[] {
+  return files.kind === 'file'
+    ? files.names
+    : files.names.filter((name) => /\.(csv|tsv|tab|dat|data|txt|inter)$/i.test(name) && !/^readme/i.test(name))
+}
 
 /**
  * The format of a listed folder or file.
  * @throws TacetError missing-file when nothing known is there, or a file that the format needs is missing
  */
 export function detectFileSetFormat(files: FileSet): DatasetFormat {
+  if (files.format) return files.format
   if (files.kind === 'file') return files.names[0]?.endsWith('.ndjson') ? 'tacet-ndjson' : 'delimited'
   for (const format of knownFormats) {
     if (!files.names.includes(formatFacts[format].mainFile)) continue
@@ -146,13 +156,23 @@ export function detectFileSetFormat(files: FileSet): DatasetFormat {
     requireFiles(files, format)
     return format
   }
-  const [single, ...more] = files.names.filter((name) => delimitedName.test(name) && !/^readme/i.test(name))
+  const [single, ...more] = tablesIn(files)
   if (single && more.length === 0) return 'delimited'
   if (files.names.includes('interactions.ndjson')) return 'tacet-ndjson'
   throw new TacetError('missing-file', `${files.path} holds no data set that Tacet knows; it looks for ${expectedFiles()}`, {
     wayOut: single
       ? 'Give the path of one file of interactions (CSV or TSV) instead of the folder.'
       : 'Give a folder with these files, or one CSV or TSV file with --user-column, --item-column and --rating-column.',
+    details: { path: files.path, found: files.names.slice(0, 20) },
+  })
+}
+
+/** @throws TacetError missing-file unless exactly one file could be the table */
+export function singleTable(files: FileSet): string {
+  const [single, ...more] = tablesIn(files)
+  if (single !== undefined && more.length === 0) return single
+  throw new TacetError('missing-file', `${files.path} holds ${single ? 'several tables' : 'no table'}; expected one CSV or TSV file`, {
+    wayOut: 'Give the path of the file instead of the folder.',
     details: { path: files.path, found: files.names.slice(0, 20) },
   })
 }

@@ -8,8 +8,8 @@ import { type FileSet, formatFacts } from './formats.ts'
 import { createIdIndex, type IdIndex } from './ids.ts'
 import type { AttributeColumn, Interactions, ItemTable } from './interactions.ts'
 import type { LineErrors } from './line-errors.ts'
-import type { Fields } from './lines.ts'
 import {
+  addTableId,
   categoricalColumn,
   eachRecord,
   fieldNumber,
@@ -68,19 +68,6 @@ const ml100kGenres = [
   'War',
   'Western',
 ] as const
-
-/** Adds the id in field 0 to a table; false, and a bad line, when it is empty or there already. */
-function addTableId(index: IdIndex, path: string, bytes: Uint8Array, fields: Fields, line: number, errors: LineErrors): boolean {
-  const start = fields.starts[0] as number
-  const end = fields.ends[0] as number
-  if (start === end) errors.bad(path, line, 'the id is empty')
-  else if (index.find(bytes, start, end) >= 0) errors.bad(path, line, `id ${quoteField(bytes, fields, 0)} is in the table already`)
-  else {
-    index.intern(bytes, start, end)
-    return true
-  }
-  return false
-}
 
 export async function readMl1m(files: FileSet, errors: LineErrors): Promise<Interactions> {
   const users = createIdIndex()

@@ -3,6 +3,7 @@
  * Strict: a wrong number of fields, a number that is none, a rating off the scale or an id absent from its table is a bad line.
  */
 import type { Rows, Vocabulary } from './assemble.ts'
+import type { IdIndex } from './ids.ts'
 import type { AttributeColumn, ItemTable, RatingScale } from './interactions.ts'
 import { type LineErrors, lineError, quoteText } from './line-errors.ts'
 import { createFields, decodeText, eachLine, type Fields, parseNumber, splitFields, splitQuoted, type TextFile } from './lines.ts'
@@ -129,6 +130,19 @@ export function fieldNumber(bytes: Uint8Array, fields: Fields, f: number): numbe
 
 export function quoteField(bytes: Uint8Array, fields: Fields, f: number): string {
   return quoteText(bytes, fields.starts[f] as number, fields.ends[f] as number)
+}
+
+/** Adds the id in field 0 to a table; false, and a bad line, when it is empty or there already. */
+export function addTableId(index: IdIndex, path: string, bytes: Uint8Array, fields: Fields, line: number, errors: LineErrors): boolean {
+  const start = fields.starts[0] as number
+  const end = fields.ends[0] as number
+  if (start === end) errors.bad(path, line, 'the id is empty')
+  else if (index.find(bytes, start, end) >= 0) errors.bad(path, line, `id ${quoteField(bytes, fields, 0)} is in the table already`)
+  else {
+    index.intern(bytes, start, end)
+    return true
+  }
+  return false
 }
 
 export interface RatingsFile {
