@@ -8,6 +8,17 @@ export {
   sensitivityOf,
   type UnclippedCount,
 } from './clipping.ts'
+export {
+  type ConformanceResult,
+  checkInclusion,
+  checkNoise,
+  checkSensitivity,
+  type NoiseCheckOptions,
+  type NoiseProbe,
+  type SamplerProbe,
+  type SensitivityCheckOptions,
+  type SensitivityProbe,
+} from './conformance.ts'
 export type { BatchSelection, NeighboringRelation, PrivacyEvent, PrivacySpent, PrivacyUnit, Spend } from './event.ts'
 export {
   type DiscreteGaussianRelease,
