@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAccountCommand } from './commands/account.ts'
+import { addDataCommand } from './commands/data.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
 import { addTrainCommand } from './commands/train.ts'
@@ -17,7 +18,14 @@ import type { CliIo, CommandContext } from './io.ts'
 /** Adds one command (or group) to the program. */
 export type AddCommand = (program: Command, contextOf: () => CommandContext) => void
 
-const commands: readonly AddCommand[] = [addAccountCommand, addTrainCommand, addEvaluateCommand, addRecommendCommand, addDoctorCommand]
+const commands: readonly AddCommand[] = [
+  addAccountCommand,
+  addDataCommand,
+  addTrainCommand,
+  addEvaluateCommand,
+  addRecommendCommand,
+  addDoctorCommand,
+]
 
 /**
  * Runs one command line.

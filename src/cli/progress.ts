@@ -37,6 +37,7 @@ export function createProgress({ io, quiet }: CommandContext, now: () => number 
         if (!stderr.isTTY) shownAt = at
       }
       const finished = total > 0 && done >= total
+      if (!finished) finishedShown = false
       if (finished && finishedShown) return
       if (stderr.isTTY) {
         if (!changed && !finished && at - shownAt < redrawEveryMs) return
@@ -44,7 +45,7 @@ export function createProgress({ io, quiet }: CommandContext, now: () => number 
         finishedShown = finished
         stderr.write(`\r\x1b[2K${bar(phase, done, total, (at - startedAt) / 1000, stderr.columns)}`)
         barDrawn = true
-      } else if (finished || at - shownAt >= logEveryMs) {
+      } else if (at - shownAt >= logEveryMs || (finished && at - startedAt >= logEveryMs)) {
         shownAt = at
         finishedShown = finished
         stderr.write(`${summary(phase, done, total, (at - startedAt) / 1000)}\n`)
