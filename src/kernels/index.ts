@@ -13,3 +13,4 @@ export {
   TABLE_DESCRIPTOR_WORDS,
 } from './kernels.ts'
 export { createReferenceKernels } from './reference.ts'
+export { hasWasm } from './wasm.ts'
