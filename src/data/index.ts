@@ -1,9 +1,18 @@
 /** Data: interactions as typed columns, readers that parse text, splits, and a synthetic generator. Files are opened in index.node.ts. */
 export { rowsByUser } from './assemble.ts'
 export { type DatasetDescription, datasetSize, describeDataset, type Spread } from './describe.ts'
+export { filesInMemory } from './files-in-memory.ts'
 export { type ColumnMapping, type DatasetFormat, datasetFormats, type FileSet, type ReadOptions } from './formats.ts'
 export type { AttributeColumn, Interactions, ItemTable, RatingScale, Split } from './interactions.ts'
 export type { TextFile } from './lines.ts'
 export { toCsv, toNdjson } from './ndjson.ts'
 export { parseDataset } from './parse.ts'
 export { availableSplits, countTestRowsOfUnseenUsers, type SplitOptions, splitInteractions, splitKinds } from './splits.ts'
+export {
+  bestRmseOver,
+  type SyntheticData,
+  type SyntheticOptions,
+  type SyntheticTruth,
+  syntheticInteractions,
+  syntheticLike,
+} from './synthetic.ts'
