@@ -43,6 +43,14 @@ export {
 } from './mechanisms/randomized-response.ts'
 export { exponentialMechanism, permuteAndFlip, type SelectionRelease } from './mechanisms/selection.ts'
 export {
+  type PartitionRows,
+  type PartitionSelectionPlan,
+  type PartitionSelectionRequest,
+  partitionSelectionEvent,
+  planPartitionSelection,
+  selectPartitions,
+} from './partition-selection.ts'
+export {
   type CalibrateNoise,
   checkPlan,
   type DpSgdRequest,
