@@ -148,7 +148,7 @@ function promise(input: StatementInput): string {
   )
   if (input.totalVariation !== null)
     lines.push(
-      `- Somebody who knows every other row, and guesses whether that one ${unit} was used when a fair coin decided, is right at most ${guesser(input.totalVariation)} of the time (50 % is guessing).`,
+      `- Somebody who knows every other row, and guesses ${guess(input)} when a fair coin decided, is right at most ${guesser(input.totalVariation)} of the time (50 % is guessing).`,
     )
   if (input.mu !== null)
     lines.push(`- μ = ${up(input.mu)}: telling the two worlds apart is at least as hard as telling N(0, 1) from N(μ, 1).`)
@@ -307,11 +307,21 @@ function statedEpsilon({ pld, rdp }: StatementInput): number | null {
 
 const unitName = (unit: PrivacyUnit) => (unit === 'user' ? 'person' : 'rating')
 
-function neighborClause({ neighboringRelation, privacyUnit }: StatementInput): string {
-  const unit = unitName(privacyUnit)
-  if (neighboringRelation === 'replace-one') return `had any one ${unit} been another`
-  if (neighboringRelation === 'replace-special') return `had the content of any one ${unit} been blank`
-  return `had any one ${unit} not been in the training data`
+/** Where the number of rows or the ids are public, a row's being there is no secret, whatever relation its price was worked out for. */
+const presenceIsPublic = ({ neighboringRelation, publicFacts }: StatementInput) =>
+  neighboringRelation === 'replace-special' || publicFacts.rowCount === 'public' || publicFacts.ids === 'public'
+
+function neighborClause(input: StatementInput): string {
+  const unit = unitName(input.privacyUnit)
+  if (input.neighboringRelation === 'replace-one') return `had any one ${unit} been another`
+  return presenceIsPublic(input) ? `had the content of any one ${unit} been blank` : `had any one ${unit} not been in the training data`
+}
+
+/** What the best guesser tries to find out. */
+function guess(input: StatementInput): string {
+  const unit = unitName(input.privacyUnit)
+  if (input.neighboringRelation === 'replace-one') return `which of two given ${unit}s was in that place`
+  return presenceIsPublic(input) ? `whether one ${unit} counted or a blank stood in its place` : `whether that one ${unit} was used`
 }
 
 const neighborMeaning: Record<NeighboringRelation, string> = {
@@ -378,8 +388,12 @@ function shifted(value: number, places: number): number {
   return Number(`${digits}e${Number(exponent) + places}`)
 }
 
+/** As it is, in the shorter notation; at most seven digits. */
 function plain(value: number): string {
-  return String(value)
+  const short = Number(value.toPrecision(7))
+  const text = String(short)
+  const scientific = short.toExponential()
+  return scientific.length < text.length ? scientific : text
 }
 
 function count(value: number): string {
