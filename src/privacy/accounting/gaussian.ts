@@ -23,9 +23,9 @@ export function logGaussianDelta(mu: number, epsilon: number): number {
   if (mu === Infinity) return 0
   const a = epsilon / mu - mu / 2
   const b = epsilon / mu + mu / 2
-  if (mu < 0.25 * (1 + b)) {
+  if (mu < 0.01 * (1 + b)) {
     const reach = 90 / (a + Math.sqrt(a * a + 90))
-    return logNormalPdf(a) + Math.log(integrate((t) => -Math.exp(-t * (a + t / 2)) * Math.expm1(-mu * t), 0, reach, 10))
+    return logNormalPdf(a) + Math.log(integrate((t) => -Math.exp(-t * (a + t / 2)) * Math.expm1(-mu * t), 0, reach, 6))
   }
   if (a > 0) return logNormalPdf(a) + Math.log(mills(a) - mills(b))
   const head = logNormalCdf(-a)

@@ -1,0 +1,288 @@
+/**
+ * Composition of privacy loss distributions on one grid: exponential tilting, then convolution by FFT.
+ *
+ * Tilting multiplies every mass by e^(λ·loss) before the FFT and divides it out afterwards, with λ chosen so that the tilted sum is centred
+ * near the ε in question. So the round-off of the FFT is small against the masses that decide δ there, even at δ = 1e-15, and the window
+ * may be a few tilted standard deviations wide. What the window leaves out or folds back is bounded by Chernoff's inequality, what the FFT
+ * rounds by its usual error bound; both are added to an upper δ and taken off a lower one.
+ */
+import FFT from 'fft.js'
+import type { GridDistribution } from './grid.ts'
+
+export interface Part {
+  readonly distribution: GridDistribution
+  readonly times: number
+}
+
+export type Question = { readonly kind: 'epsilon'; readonly delta: number } | { readonly kind: 'delta'; readonly epsilon: number }
+
+/** Largest transform; a composition that needs a longer one is refused to the caller, who coarsens the grid. */
+export const maxTransform = 1 << 22
+
+/** ln of the tilted chance that the window may miss on either side. */
+const logMissed = -30
+
+interface Moments {
+  /** Σ times·ln E[e^(λX)] over the finite losses (so e^K at λ = 0 is the chance that nothing is revealed). */
+  readonly log: number
+  readonly mean: number
+  readonly variance: number
+}
+
+function momentsOf({ distribution, times }: Part, interval: number, lambda: number): Moments {
+  const { first, mass } = distribution
+  // Weights relative to the largest possible one, so they neither overflow nor vanish together.
+  const anchor = lambda >= 0 ? mass.length - 1 : 0
+  const ratio = Math.exp(-Math.abs(lambda) * interval)
+  const step = lambda >= 0 ? -1 : 1
+  let weight = 1
+  let sum = 0
+  let sum1 = 0
+  let sum2 = 0
+  for (let d = 0, i = anchor; d < mass.length; d++, i += step) {
+    if ((d & 1023) === 0) weight = Math.exp(-Math.abs(lambda) * interval * d)
+    const w = weight * mass[i]!
+    sum += w
+    sum1 += w * d
+    sum2 += w * d * d
+    weight *= ratio
+  }
+  const mean = sum1 / sum
+  return {
+    log: times * (Math.log(sum) + lambda * (first + anchor) * interval),
+    mean: times * (first + anchor + step * mean) * interval,
+    variance: times * Math.max(0, sum2 / sum - mean * mean) * interval * interval,
+  }
+}
+
+function moments(parts: readonly Part[], interval: number, lambda: number): Moments {
+  let log = 0
+  let mean = 0
+  let variance = 0
+  for (const part of parts) {
+    const each = momentsOf(part, interval, lambda)
+    log += each.log
+    mean += each.mean
+    variance += each.variance
+  }
+  return { log, mean, variance }
+}
+
+/** λ ≥ 0 that centres the tilted sum at the question: mean = ε, or rate λ·mean − K = ln 1/δ (so that Chernoff's bound there is δ). */
+function chooseTilt(parts: readonly Part[], interval: number, question: Question): number {
+  const most = 25 / interval
+  const miss = (lambda: number) => {
+    const { log, mean } = moments(parts, interval, lambda)
+    return question.kind === 'epsilon' ? lambda * mean - log + Math.log(question.delta) : mean - question.epsilon
+  }
+  if (miss(0) >= 0) return 0
+  const { variance } = moments(parts, interval, 0)
+  let low = 0
+  let high = Math.min(most, 1 / Math.sqrt(Math.max(variance, interval * interval)))
+  while (miss(high) < 0) {
+    if (high >= most) return most
+    low = high
+    high = Math.min(most, high * 3)
+  }
+  // A tilt a few per cent off does as well.
+  for (let round = 0; round < 12 && high - low > 0.05 * high; round++) {
+    const middle = low === 0 ? high / 3 : Math.sqrt(low * high)
+    if (miss(middle) < 0) low = middle
+    else high = middle
+  }
+  return high
+}
+
+/** The composed distribution around the question, tilted. */
+export interface Composed {
+  readonly interval: number
+  /** weights[i] · e^scale is the P-mass of loss (first + i)·Δ, already untilted. */
+  readonly weights: Float64Array
+  readonly first: number
+  readonly scale: number
+  /** Bound on what is missing, misplaced or rounded at losses ≥ x: error · e^(scale − tilt·(x − centre)). */
+  readonly error: number
+  readonly tilt: number
+  readonly centre: number
+  readonly infinite: number
+  /** Largest finite loss possible. */
+  readonly most: number
+}
+
+function tilted({ distribution }: Part, interval: number, lambda: number): Float64Array {
+  const { mass } = distribution
+  const out = new Float64Array(mass.length)
+  let sum = 0
+  for (let i = 0; i < mass.length; i++) {
+    const w = mass[i]! * Math.exp(lambda * interval * (i - (mass.length - 1)))
+    out[i] = w
+    sum += w
+  }
+  for (let i = 0; i < out.length; i++) out[i]! /= sum
+  return out
+}
+
+/** Composes, or returns undefined where the transform would be longer than `longest`. */
+export function composeDistributions(
+  parts: readonly Part[],
+  interval: number,
+  question: Question,
+  longest = maxTransform,
+): Composed | undefined {
+  let logFinite = 0
+  let least = 0
+  let most = 0
+  for (const { distribution, times } of parts) {
+    logFinite += times * Math.log1p(-Math.min(1, distribution.infinite))
+    least += times * distribution.first
+    most += times * (distribution.first + distribution.mass.length - 1)
+  }
+  const infinite = -Math.expm1(logFinite)
+  const tilt = chooseTilt(parts, interval, question)
+  const { log, mean, variance } = moments(parts, interval, tilt)
+  const centreIndex = Math.round(mean / interval)
+  const scale = log - tilt * centreIndex * interval
+
+  const single = parts.length === 1 && parts[0]!.times === 1
+  let low = least
+  let high = most
+  if (!single) {
+    const spread = Math.sqrt(Math.max(variance, interval * interval))
+    let right = Infinity
+    let left = Infinity
+    for (const factor of [1, 3, 5.5, 8, 12]) {
+      const theta = factor / spread
+      right = Math.min(right, (moments(parts, interval, tilt + theta).log - log - theta * mean - logMissed) / theta)
+      left = Math.min(left, (moments(parts, interval, tilt - theta).log - log + theta * mean - logMissed) / theta)
+    }
+    low = Math.max(least, Math.floor((mean - left) / interval) - 1)
+    high = Math.min(most, Math.ceil((mean + right) / interval) + 1)
+  }
+  const length = high - low + 1
+  if (!(length <= longest)) return undefined
+
+  const weights = single ? tilted(parts[0]!, interval, tilt) : new Float64Array(length)
+  let error = 0
+  if (!single) {
+    let size = 2
+    while (size < length) size *= 2
+    const rounding = convolve(parts, interval, tilt, size, low, weights)
+    const tailSum = 1 / Math.max(-Math.expm1(-tilt * interval), 1 / length)
+    error = (low > least ? Math.exp(logMissed) : 0) + (high < most ? 2 * Math.exp(logMissed) : 0) + rounding * tailSum
+  }
+  for (let i = 0; i < length; i++) weights[i]! *= Math.exp(Math.min(700, -tilt * interval * (low + i - centreIndex)))
+  return { interval, weights, first: low, scale, error, tilt, centre: centreIndex * interval, infinite, most: most * interval }
+}
+
+const transforms = new Map<number, FFT>()
+function transformOf(size: number): FFT {
+  let fft = transforms.get(size)
+  if (!fft) {
+    fft = new FFT(size)
+    transforms.set(size, fft)
+  }
+  return fft
+}
+
+/** Fills `out` with the tilted masses from grid index `low` on; returns a bound on the rounding error of each. */
+function convolve(parts: readonly Part[], interval: number, tilt: number, size: number, low: number, out: Float64Array): number {
+  const fft = transformOf(size)
+  const half = size / 2
+  const unit = 2 ** -53 * 4 * Math.log2(size)
+  const logModulus = new Float64Array(half + 1)
+  const phase = new Float64Array(half + 1)
+  /** Σ over parts of times ÷ |spectrum|: relative rounding error of the product per unit. */
+  const amplification = new Float64Array(half + 1).fill(1)
+  const input = new Float64Array(size)
+  const spectrum = new Float64Array(2 * size)
+  for (const part of parts) {
+    const { distribution, times } = part
+    input.fill(0)
+    const mass = tilted(part, interval, tilt)
+    let at = distribution.first % size
+    if (at < 0) at += size
+    for (let i = 0; i < mass.length; i++) {
+      input[at]! += mass[i]!
+      if (++at === size) at = 0
+    }
+    fft.realTransform(spectrum, input)
+    for (let k = 0; k <= half; k++) {
+      const re = spectrum[2 * k]!
+      const im = spectrum[2 * k + 1]!
+      const squared = re * re + im * im
+      logModulus[k]! += 0.5 * times * Math.log(squared)
+      phase[k]! += times * Math.atan2(im, re)
+      amplification[k]! += times / Math.sqrt(squared)
+    }
+  }
+  let rounding = 0
+  for (let k = 0; k <= half; k++) {
+    const logM = logModulus[k]!
+    const twice = k === 0 || k === half ? 1 : 2
+    const modulus = logM > -800 ? Math.exp(logM) : 0
+    if (modulus > 0) rounding += (twice * modulus * amplification[k]!) / size
+    const re = modulus * Math.cos(phase[k]!)
+    const im = modulus * Math.sin(phase[k]!)
+    spectrum[2 * k] = re
+    spectrum[2 * k + 1] = im
+    if (k > 0 && k < half) {
+      spectrum[2 * (size - k)] = re
+      spectrum[2 * (size - k) + 1] = -im
+    }
+  }
+  const result = new Float64Array(2 * size)
+  fft.inverseTransform(result, spectrum)
+  let at = low % size
+  if (at < 0) at += size
+  for (let i = 0; i < out.length; i++) {
+    out[i] = Math.max(0, result[2 * at]!)
+    if (++at === size) at = 0
+  }
+  return rounding * unit
+}
+
+/**
+ * The ε at which δ(ε) = Σ mass·(1 − e^(ε − loss))⁺ meets `delta`. As an upper bound all errors count against us (and ε is Infinity where
+ * too much is revealed outright), as a lower bound for us.
+ */
+export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lower'): number {
+  const { interval, weights, first, scale, error, tilt, centre, infinite } = composed
+  if (infinite >= delta) return Infinity
+  const target = (delta - infinite) * Math.exp(-scale)
+  const slack = (x: number) => (side === 'upper' ? error : -error) * Math.exp(Math.min(700, -tilt * (x - centre)))
+  const shrink = Math.exp(-interval)
+  const grow = -Math.expm1(-interval)
+  // From the right: `above` = Σ w, `discounted` = Σ w·e^(x − loss), `excess` = Σ w·(1 − e^(x − loss)), over losses ≥ x.
+  let above = 0
+  let discounted = 0
+  let excess = 0
+  for (let i = weights.length - 1; i >= -1; i--) {
+    // Here the sums run over losses ≥ x₍ᵢ₊₁₎, seen from x₍ᵢ₊₁₎; step to xᵢ.
+    const x = (first + i) * interval
+    const next = shrink * excess + grow * above
+    if (next + slack(x) > target || x < 0) {
+      const right = x + interval
+      const wanted = target - slack(x)
+      const epsilon = discounted > 0 ? right + Math.log(Math.max(0, above - wanted) / discounted) : right
+      return Math.max(0, Math.min(right, Math.max(x, epsilon)))
+    }
+    excess = next
+    if (i < 0) break
+    discounted = shrink * discounted + weights[i]!
+    above += weights[i]!
+  }
+  // δ is met everywhere in the window.
+  return side === 'upper' ? Math.max(0, (first - 1) * interval) : 0
+}
+
+/** δ at `epsilon`; upper or lower as above. */
+export function deltaOf(composed: Composed, epsilon: number, side: 'upper' | 'lower'): number {
+  const { interval, weights, first, scale, error, tilt, centre, infinite, most } = composed
+  if (epsilon >= most) return infinite
+  const start = Math.max(0, Math.floor(epsilon / interval) + 1 - first)
+  let sum = 0
+  for (let i = weights.length - 1; i >= start; i--) sum += weights[i]! * -Math.expm1(Math.min(0, epsilon - (first + i) * interval))
+  const slack = error * Math.exp(Math.min(700, -tilt * (epsilon - centre)))
+  const finite = Math.max(0, side === 'upper' ? sum + slack : sum - slack) * Math.exp(scale)
+  return Math.min(1, infinite + finite)
+}
