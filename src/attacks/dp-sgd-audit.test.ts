@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { paperWideAndDeep, type WideAndDeepConfig } from '../models/index.ts'
-import { gaussianDelta, gaussianEpsilon, planDpSgd } from '../privacy/index.ts'
+import { gaussianEpsilon, planDpSgd } from '../privacy/index.ts'
 import { type RandomSource, seededRandom } from '../random/index.ts'
 import { createWideAndDeepEngine, type StepEngine } from '../training/index.ts'
 import { canaryScene } from './canary-scene.ts'
 import { auditDpSgd, type RatingColumns } from './dp-sgd-audit.ts'
-import { type ClaimFamily, inverseBlowUpOfProfile } from './f-dp.ts'
+import { gaussianClaimFamily } from './f-dp.ts'
 import { verdictOf } from './verdict.ts'
 
 const delta = 1e-5
@@ -49,16 +49,7 @@ function setting({
     delta,
   })
   const mu = Math.sqrt(steps) / noiseMultiplier
-  const family: ClaimFamily = {
-    epsilonAt: (t) => gaussianEpsilon({ mu: t * mu, delta }),
-    inverseBlowUpAt: (t) =>
-      inverseBlowUpOfProfile(
-        Array.from({ length: 50 }, (_, i) => [i * 0.1 * t * mu, gaussianDelta({ mu: t * mu, epsilon: i * 0.1 * t * mu })] as const),
-      ),
-    low: 0.02,
-    high: 50,
-    halvings: 16,
-  }
+  const family = gaussianClaimFamily(mu, delta)
   const claim = gaussianEpsilon({ mu, delta })
   const audit = (plant: (engine: StepEngine) => StepEngine = (engine) => engine) =>
     auditDpSgd({

@@ -84,7 +84,7 @@ export function auditDpSgd(options: DpSgdAuditOptions): DpSgdAuditResult {
     sampleRate: options.plan.sampleRate,
     steps: options.plan.steps,
     noiseMultiplier: options.plan.noiseMultiplier,
-    clipping: fixedClipping(options.plan),
+    clipping: auditedClipping(options.plan),
     delta: options.plan.delta,
   })
   const capacity = maxBatchFor(plan)
@@ -175,7 +175,7 @@ export function auditDpSgd(options: DpSgdAuditOptions): DpSgdAuditResult {
 const unitSgd: Optimizer = { kind: 'sgd', learningRate: 1, momentum: 0 }
 
 /** An adaptive bound is audited where it starts: σ does not depend on the bound. */
-function fixedClipping(plan: PrivatePlan): PrivatePlan['clipping'] {
+export function auditedClipping(plan: PrivatePlan): PrivatePlan['clipping'] {
   return plan.clipping.kind === 'adaptive' ? { kind: 'flat', maxGradNorm: plan.clipping.initialMaxGradNorm } : plan.clipping
 }
 

@@ -12,6 +12,7 @@
  */
 import { probit } from 'simple-statistics'
 import { checkNumber, TacetError } from '../errors.ts'
+import { gaussianDelta, gaussianEpsilon } from '../privacy/index.ts'
 import { clopperPearson } from './binomial.ts'
 import type { OneRunCount } from './one-run.ts'
 
@@ -51,34 +52,52 @@ export function inverseBlowUpOfProfile(profile: readonly (readonly [epsilon: num
   }
 }
 
-/** One member of a family of claims ordered by strength: how much it costs at the audited δ, and its curve. */
+/**
+ * Claims of growing strength, member 1 the claim under audit: say, the same mechanism with its noise divided by t. Bounds are read off the members,
+ * so a coarse list is conservative.
+ */
 export interface ClaimFamily {
+  /** Ascending, > 0. */
+  readonly members: readonly number[]
   /** ε of member t at the audited δ; grows with t. */
   readonly epsilonAt: (t: number) => number
   readonly inverseBlowUpAt: (t: number) => InverseBlowUp
-  /** Bisection limits: member `low` is never refuted in practice, `high` always. */
-  readonly low: number
-  readonly high: number
-  /** Halvings of [low, high] (geometric). */
-  readonly halvings: number
 }
 
 /**
- * The largest ε at the audited δ whose family member is refuted; 0 if not even the weakest one is. `family` must hold the mechanism's own shape: a
- * refuted member says "leaks more than this mechanism with this much noise (or this many steps)".
+ * The largest ε at the audited δ whose family member is refuted; 0 if not even the weakest one is. The family must have the mechanism's own
+ * shape: a refuted member says "leaks more than this mechanism with this much noise".
  */
 export function familyEpsilonLowerBound(family: ClaimFamily, refutes: (inverseBlowUp: InverseBlowUp) => boolean): number {
-  const refuted = (t: number) => refutes(family.inverseBlowUpAt(t))
-  if (!refuted(family.low)) return 0
-  let low = family.low
-  let high = family.high
-  if (refuted(high)) return family.epsilonAt(high)
-  for (let i = 0; i < family.halvings; i++) {
-    const middle = Math.sqrt(low * high)
-    if (refuted(middle)) low = middle
-    else high = middle
+  let refuted = -1
+  let standing = family.members.length
+  while (standing - refuted > 1) {
+    const middle = (refuted + standing) >> 1
+    if (refutes(family.inverseBlowUpAt(family.members[middle] as number))) refuted = middle
+    else standing = middle
   }
-  return family.epsilonAt(low)
+  return refuted < 0 ? 0 : family.epsilonAt(family.members[refuted] as number)
+}
+
+/** `count` members from 1/reach to reach in equal ratios, 1 among them. */
+export function geometricMembers(count: number, reach: number): number[] {
+  const half = Math.floor(count / 2)
+  return Array.from({ length: 2 * half + 1 }, (_, i) => reach ** ((i - half) / half))
+}
+
+/** A Gaussian mechanism of this μ, in closed form. */
+export function gaussianClaimFamily(mu: number, delta: number): ClaimFamily {
+  return {
+    members: geometricMembers(400, 32),
+    epsilonAt: (t) => gaussianEpsilon({ mu: t * mu, delta }),
+    inverseBlowUpAt: (t) =>
+      inverseBlowUpOfProfile(
+        Array.from({ length: 60 }, (_, i) => {
+          const epsilon = i * 0.08 * t * mu * Math.max(1, t * mu)
+          return [epsilon, gaussianDelta({ mu: t * mu, epsilon })] as const
+        }),
+      ),
+  }
 }
 
 /** Proportions of a threshold test on independent canaries, bounded from above at the confidence. */
