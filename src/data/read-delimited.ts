@@ -185,7 +185,7 @@ export async function readDelimited(files: FileSet, options: ReadOptions, errors
     scale = usualScales.find(({ min, max }) => least >= min && most <= max) ?? null
     if (!scale) {
       throw new TacetError('invalid-argument', `the ratings in ${file.path} go from ${least} to ${most}, which is on no usual scale`, {
-        wayOut: 'Declare the public bounds with --rating-scale MIN:MAX.',
+        wayOut: 'Declare the public bounds with --rating-min and --rating-max.',
         details: { file: file.path, least, most },
       })
     }
@@ -259,7 +259,7 @@ function planColumns(path: string, firstFields: readonly string[], options: Read
         1,
         `one field in ${JSON.stringify(firstFields[0]?.slice(0, 60))}; expected at least a user and an item`,
         'malformed-data',
-        'Give the delimiter with --delimiter.',
+        'Say what separates the fields with --separator.',
       )
     }
     throw new TacetError('invalid-argument', `cannot tell which column of ${path} is the ${role}: line 1 has ${columns}`, {

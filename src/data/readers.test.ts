@@ -209,7 +209,7 @@ describe('other formats', () => {
 
   test('ratings on no usual scale need a declared one', async () => {
     const text = 'user,item,rating\na,b,-9.5\nc,d,8\n'
-    expect((await errorOf(read({ 'j.csv': text }))).wayOut).toContain('--rating-scale')
+    expect((await errorOf(read({ 'j.csv': text }))).wayOut).toContain('--rating-min')
     const data = await read({ 'j.csv': text }, { ratingScale: { min: -10, max: 10 } })
     expect(data).toMatchObject({ ratingScale: { min: -10, max: 10 }, ratingScaleSource: 'declared' })
   })

@@ -115,6 +115,13 @@ test('leave-one-out holds back exactly the latest row of each person who has two
   expect(held).toHaveLength(busy.size)
 })
 
+test('at equal times the ids decide which row is the last, not the order of the file', () => {
+  const tied: Interactions = { ...data, timestamps: new Float64Array(data.users.length).fill(cutTimestamp) }
+  const reversed = withRows(tied, allRows.toReversed())
+  const options = { kind: 'leave-one-out' } as const
+  expect(testPairs(reversed, splitInteractions(reversed, options))).toEqual(testPairs(tied, splitInteractions(tied, options)))
+})
+
 test('a per-person split never empties a person’s train side', () => {
   const split = splitInteractions(data, { kind: 'per-user-chronological', testFraction: 0.9 })
   expect(countTestRowsOfUnseenUsers(data, split)).toBe(0)
