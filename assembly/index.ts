@@ -564,7 +564,7 @@ export function unpackAdd(rows: i32, columns: i32, source: usize, sourceStride: 
 }
 // @ts-ignore: decorator
 @inline function rotate8(x: v128): v128 {
-  return v128.shuffle<i8>(x, x, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)
+  return v128.or(i32x4.shl(x, 8), i32x4.shr_u(x, 24))
 }
 // @ts-ignore: decorator
 @inline function rotate12(x: v128): v128 {
@@ -685,71 +685,124 @@ export function chacha20(state: usize, out: usize, blocks: i32): void {
 }
 
 /** REFINE_BELOW of kernels.ts. */
-const REFINE_BELOW: i32 = 1 << 15
+const REFINE_BELOW: u32 = 1 << 14
 
+/** Room for two vectors. */
+const scratch: usize = memory.data(32, 16)
+
+/** Constants of `normals`, four lanes each, as bits: a load is cheaper than building the vector anew in every round of the loop. */
+const constants: usize = memory.data<i32>([
+  1056964608, 1056964608, 1056964608, 1056964608, // 0.5
+  864026624, 864026624, 864026624, 864026624, // 5.960464477539063e-08
+  16384, 16384, 16384, 16384, // 16384
+  1060439283, 1060439283, 1060439283, 1060439283, // 1060439283
+  1065353216, 1065353216, 1065353216, 1065353216, // 1
+  16777215, 16777215, 16777215, 16777215, // 16777215
+  -1283457024, -1283457024, -1283457024, -1283457024, // -5.960464477539063e-08
+  1032855995, 1032855995, 1032855995, 1032855995, // 0.070376836292
+  -1108618824, -1108618824, -1108618824, -1108618824, // -0.1151461031
+  1039082778, 1039082778, 1039082778, 1039082778, // 0.1167699874
+  -1107403441, -1107403441, -1107403441, -1107403441, // -0.12420140846
+  1041361343, 1041361343, 1041361343, 1041361343, // 0.14249322787
+  -1104499120, -1104499120, -1104499120, -1104499120, // -0.16668057665
+  1045221036, 1045221036, 1045221036, 1045221036, // 0.20000714765
+  -1098907652, -1098907652, -1098907652, -1098907652, // -0.24999993993
+  1051372202, 1051372202, 1051372202, 1051372202, // 0.33333331174
+  1060205080, 1060205080, 1060205080, 1060205080, // 0.6931471805599453
+  -1073741824, -1073741824, -1073741824, -1073741824, // -2
+  536870912, 536870912, 536870912, 536870912, // 536870912
+  818483163, 818483163, 818483163, 818483163, // 1.4629180792671596e-09
+  -1186160135, -1186160135, -1186160135, -1186160135, // -0.00019515295891
+  1007190942, 1007190942, 1007190942, 1007190942, // 0.0083321608736
+  -1104500061, -1104500061, -1104500061, -1104500061, // -0.16666654611
+  936179150, 936179150, 936179150, 936179150, // 2.443315711809948e-05
+  -1162476006, -1162476006, -1162476006, -1162476006, // -0.001388731625493765
+  1026206373, 1026206373, 1026206373, 1026206373, // 0.04166664568298827
+  -1090519040, -1090519040, -1090519040, -1090519040, // -0.5
+  1, 1, 1, 1, // 1
+  2, 2, 2, 2, // 2
+  -65536, -65536, -65536, -65536, // -65536
+])
+
+/** Words drawn from the reserve by the call under way. */
+let reserveUsed: i32 = 0
+
+/** `uniform`, where lanes of `word` are small replaced by (word·2³² + one reserve word + ½) / 2⁵⁶. */
+function refine(uniform: v128, word: v128, reserve: usize, reserveWords: i32): v128 {
+  v128.store(scratch, uniform)
+  v128.store(scratch, word, 16)
+  for (let lane: usize = 0; lane < 16; lane += 4) {
+    const w = load<u32>(scratch + lane, 16)
+    if (w >= REFINE_BELOW) continue
+    if (reserveUsed < reserveWords) {
+      const extra = load<u32>(reserve + (<usize>reserveUsed << 2))
+      f32.store(scratch + lane, <f32>((<f64>w * 4294967296.0 + <f64>extra + 0.5) * 1.3877787807814457e-17))
+    }
+    reserveUsed++
+  }
+  return v128.load(scratch)
+}
+
+/** −2·ln(u) under a root, u = (word + ½)/2²⁴ or refined. */
 // @ts-ignore: decorator
-@inline function refinedLane(word: i32, extra: u32): f32 {
-  return <f32>(((<f64>word * 4294967296.0 + <f64>extra) + 0.5) * 1.0842021724855044e-19)
+@inline function radiusOf(word: v128, reserve: usize, reserveWords: i32): v128 {
+  let uniform = f32x4.mul(f32x4.add(f32x4.convert_i32x4_s(word), v128.load(constants, 0)), v128.load(constants, 16))
+  if (v128.any_true(i32x4.lt_s(word, v128.load(constants, 32)))) uniform = refine(uniform, word, reserve, reserveWords)
+  // u = 2^e·(1 + f) with 1 + f in [√½, √2), then a polynomial (Cephes logf). Above √½, where e = 0, f comes from the integer word: rounding
+  // u first would make small radii coarse.
+  const exponent = i32x4.shr_s(i32x4.sub(uniform, v128.load(constants, 48)), 23)
+  const mantissa = f32x4.sub(i32x4.sub(uniform, i32x4.shl(exponent, 23)), v128.load(constants, 64))
+  const nearOne = f32x4.mul(f32x4.add(f32x4.convert_i32x4_s(i32x4.sub(v128.load(constants, 80), word)), v128.load(constants, 0)), v128.load(constants, 96))
+  const f = v128.bitselect(nearOne, mantissa, i32x4.eq(exponent, i32x4.splat(0)))
+  const z = f32x4.mul(f, f)
+  let p = madd(v128.load(constants, 112), f, v128.load(constants, 128))
+  p = madd(p, f, v128.load(constants, 144))
+  p = madd(p, f, v128.load(constants, 160))
+  p = madd(p, f, v128.load(constants, 176))
+  p = madd(p, f, v128.load(constants, 192))
+  p = madd(p, f, v128.load(constants, 208))
+  p = madd(p, f, v128.load(constants, 224))
+  p = madd(p, f, v128.load(constants, 240))
+  const correction = f32x4.mul(z, f32x4.sub(f32x4.mul(p, f), v128.load(constants, 0)))
+  const log = madd(f32x4.convert_i32x4_s(exponent), v128.load(constants, 256), f32x4.add(f, correction))
+  return f32x4.sqrt(f32x4.mul(log, v128.load(constants, 272)))
+}
+
+/** Stores radius·cos and radius·sin of π·angleWord/2³¹: the top bits are the quadrant, exactly; the rest is within ±π/4 (Cephes sinf, cosf). */
+// @ts-ignore: decorator
+@inline function storePair(out: usize, radius: v128, angleWord: v128): void {
+  const quadrant = i32x4.shr_s(i32x4.add(angleWord, v128.load(constants, 288)), 30)
+  const angle = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(angleWord, i32x4.shl(quadrant, 30))), v128.load(constants, 304))
+  const square = f32x4.mul(angle, angle)
+  let s = madd(v128.load(constants, 320), square, v128.load(constants, 336))
+  s = madd(s, square, v128.load(constants, 352))
+  s = madd(f32x4.mul(s, square), angle, angle)
+  let c = madd(v128.load(constants, 368), square, v128.load(constants, 384))
+  c = madd(c, square, v128.load(constants, 400))
+  c = madd(f32x4.mul(c, square), square, madd(square, v128.load(constants, 416), v128.load(constants, 64)))
+  const one = v128.load(constants, 432)
+  const odd = i32x4.eq(v128.and(quadrant, one), one)
+  const two = v128.load(constants, 448)
+  const cosSign = i32x4.shl(v128.and(i32x4.add(quadrant, one), two), 30)
+  const sinSign = i32x4.shl(v128.and(quadrant, two), 30)
+  v128.store(out, f32x4.mul(radius, v128.xor(v128.bitselect(s, c, odd), cosSign)))
+  v128.store(out, f32x4.mul(radius, v128.xor(v128.bitselect(c, s, odd), sinSign)), 16)
 }
 
 export function normals(count: i32, words: usize, reserve: usize, reserveWords: i32, out: usize): i32 {
-  let used: i32 = 0
-  const top = i32x4.splat(0x7fffffff)
-  for (let group: i32 = 0; group < count; group += 8) {
-    const at = <usize>group << 2
-    const word = i32x4.shr_u(v128.load(words + at), 1)
-    let uniform = f32x4.mul(f32x4.add(f32x4.convert_i32x4_s(word), f32x4.splat(0.5)), f32x4.splat(4.656612873077393e-10))
-    const small = i32x4.lt_s(word, i32x4.splat(REFINE_BELOW))
-    if (v128.any_true(small)) {
-      for (let lane: i32 = 0; lane < 4; lane++) {
-        const w = load<u32>(words + at + (<usize>lane << 2)) >>> 1
-        if (w >= <u32>REFINE_BELOW) continue
-        if (used == reserveWords) return -1
-        const value = refinedLane(<i32>w, load<u32>(reserve + (<usize>used << 2)))
-        used++
-        if (lane == 0) uniform = f32x4.replace_lane(uniform, 0, value)
-        else if (lane == 1) uniform = f32x4.replace_lane(uniform, 1, value)
-        else if (lane == 2) uniform = f32x4.replace_lane(uniform, 2, value)
-        else uniform = f32x4.replace_lane(uniform, 3, value)
-      }
-    }
-    // −2·ln(uniform): uniform = 2^e·(1 + f) with 1 + f in [√½, √2), then a polynomial (Cephes logf). Above √½, where e = 0, f is taken from
-    // the integer word itself: rounding 1 − u first would make small radii coarse.
-    const shifted = i32x4.sub(uniform, i32x4.splat(0x3f3504f3))
-    const exponent = i32x4.shr_s(shifted, 23)
-    const mantissa = f32x4.sub(i32x4.sub(uniform, i32x4.shl(exponent, 23)), f32x4.splat(1))
-    const nearOne = f32x4.mul(f32x4.add(f32x4.convert_i32x4_s(i32x4.sub(top, word)), f32x4.splat(0.5)), f32x4.splat(-4.656612873077393e-10))
-    const f = v128.bitselect(nearOne, mantissa, i32x4.eq(exponent, i32x4.splat(0)))
-    const z = f32x4.mul(f, f)
-    let p = madd(f32x4.splat(7.0376836292e-2), f, f32x4.splat(-1.1514610310e-1))
-    p = madd(p, f, f32x4.splat(1.1676998740e-1))
-    p = madd(p, f, f32x4.splat(-1.2420140846e-1))
-    p = madd(p, f, f32x4.splat(1.4249322787e-1))
-    p = madd(p, f, f32x4.splat(-1.6668057665e-1))
-    p = madd(p, f, f32x4.splat(2.0000714765e-1))
-    p = madd(p, f, f32x4.splat(-2.4999993993e-1))
-    p = madd(p, f, f32x4.splat(3.3333331174e-1))
-    const correction = f32x4.sub(f32x4.mul(f32x4.mul(p, f), z), f32x4.mul(z, f32x4.splat(0.5)))
-    const log = madd(f32x4.convert_i32x4_s(exponent), f32x4.splat(0.6931471805599453), f32x4.add(f, correction))
-    const radius = f32x4.sqrt(f32x4.mul(log, f32x4.splat(-2)))
-    // cos and sin of π·word/2³¹: the top bits are the quadrant, exactly; the rest is within ±π/4 (Cephes sinf, cosf).
-    const angleWord = v128.load(words + at, 16)
-    const quadrant = i32x4.shr_s(i32x4.add(angleWord, i32x4.splat(0x20000000)), 30)
-    const angle = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(angleWord, i32x4.shl(quadrant, 30))), f32x4.splat(1.4629180792671596e-9))
-    const square = f32x4.mul(angle, angle)
-    let s = madd(f32x4.splat(-1.9515295891e-4), square, f32x4.splat(8.3321608736e-3))
-    s = madd(s, square, f32x4.splat(-1.6666654611e-1))
-    s = madd(f32x4.mul(s, square), angle, angle)
-    let c = madd(f32x4.splat(2.443315711809948e-5), square, f32x4.splat(-1.388731625493765e-3))
-    c = madd(c, square, f32x4.splat(4.166664568298827e-2))
-    c = madd(f32x4.mul(c, square), square, madd(square, f32x4.splat(-0.5), f32x4.splat(1)))
-    const odd = i32x4.eq(v128.and(quadrant, i32x4.splat(1)), i32x4.splat(1))
-    const cosSign = i32x4.shl(v128.and(i32x4.add(quadrant, i32x4.splat(1)), i32x4.splat(2)), 30)
-    const sinSign = i32x4.shl(v128.and(quadrant, i32x4.splat(2)), 30)
-    v128.store(out + at, f32x4.mul(radius, v128.xor(v128.bitselect(s, c, odd), cosSign)))
-    v128.store(out + at, f32x4.mul(radius, v128.xor(v128.bitselect(c, s, odd), sinSign)), 16)
+  reserveUsed = 0
+  for (let group: i32 = 0; group < count; group += 16) {
+    const first = v128.load(words)
+    const second = v128.load(words, 16)
+    const third = v128.load(words, 32)
+    const firstAngle = v128.or(i32x4.shl(first, 24), i32x4.shr_u(v128.and(third, v128.load(constants, 464)), 8))
+    storePair(out, radiusOf(i32x4.shr_u(first, 8), reserve, reserveWords), firstAngle)
+    const secondAngle = v128.or(i32x4.shl(second, 24), i32x4.shr_u(i32x4.shl(third, 16), 8))
+    storePair(out + 32, radiusOf(i32x4.shr_u(second, 8), reserve, reserveWords), secondAngle)
+    words += 48
+    out += 64
   }
-  return used
+  return reserveUsed > reserveWords ? -1 : reserveUsed
 }
 
 // --- Optimisers -----------------------------------------------------------------------------------------------------------------------------

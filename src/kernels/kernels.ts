@@ -22,8 +22,8 @@ export const clipMode = { flat: 0, automatic: 1 } as const
 /** Words a table feature takes in the descriptor array of `tableSquaredNorms`: delta, deltaStride, indices, offsets (0: one index a row), bagIndices, mean. */
 export const TABLE_DESCRIPTOR_WORDS = 6
 
-/** Radius uniforms below this (of 2³¹) get 32 more random bits, so that the tail of a normal is not cut: it reaches 9.3 standard deviations. */
-export const REFINE_BELOW = 2 ** 15
+/** Radius words below this (of 2²⁴) get 32 more random bits, so that the tail of a normal is not cut: it reaches 8.9 standard deviations. */
+export const REFINE_BELOW = 2 ** 14
 
 export interface Kernels {
   readonly name: KernelsName
@@ -171,9 +171,10 @@ export interface Kernels {
   chacha20(state: Pointer, out: Pointer, blocks: number): void
 
   /**
-   * Standard normals by Box–Muller. Each group of 8 takes 4 radius words and 4 angle words. The radius uniform has 31 bits, and 63 where it is
-   * small (the tail): those draw one word each from `reserve`.
-   * @param count a multiple of 8
+   * Standard normals by Box–Muller. Each group of 16 (8 pairs) takes 12 words, [first ×4, second ×4, third ×4]: pair i < 4 has radius bits
+   * first[i] >>> 8 and angle bits (first[i] & 255, third[i] >>> 16); pair 4 + i the same of second[i] and the low half of third[i]. The radius
+   * uniform has 24 bits, and 56 where it is small (the tail): those draw one word each from `reserve`. Written as [cos ×4, sin ×4] twice.
+   * @param count a multiple of 16
    * @returns reserve words used, or −1 if `reserveWords` did not suffice (the output must then be thrown away)
    */
   normals(count: number, words: Pointer, reserve: Pointer, reserveWords: number, out: Pointer): number

@@ -248,20 +248,25 @@ export function createReferenceKernels(byteLength: number): Kernels {
 
     normals(count, words, reserve, reserveWords, out) {
       let used = 0
-      for (let group = 0; group < count; group += 8) {
-        for (let lane = 0; lane < 4; lane++) {
-          const word = u[at(words) + group + lane]! >>> 1
-          let uniform = (word + 0.5) / 2 ** 31
-          if (word < REFINE_BELOW) {
-            if (used === reserveWords) return -1
-            uniform = (word * 2 ** 32 + u[at(reserve) + used]! + 0.5) / 2 ** 63
-            used++
-          }
-          const radius = Math.sqrt(-2 * Math.log(uniform))
-          const angle = (Math.PI / 2 ** 31) * (u[at(words) + group + 4 + lane]! | 0)
-          f[at(out) + group + lane] = radius * Math.cos(angle)
-          f[at(out) + group + 4 + lane] = radius * Math.sin(angle)
+      for (let pair = 0; pair < count / 2; pair++) {
+        const lane = pair & 3
+        const group = pair >> 3
+        const half = (pair >> 2) & 1
+        const own = u[at(words) + group * 12 + half * 4 + lane]!
+        const shared = u[at(words) + group * 12 + 8 + lane]!
+        const word = own >>> 8
+        let uniform = (word + 0.5) / 2 ** 24
+        if (word < REFINE_BELOW) {
+          if (used === reserveWords) return -1
+          uniform = (word * 2 ** 32 + u[at(reserve) + used]! + 0.5) / 2 ** 56
+          used++
         }
+        const radius = Math.sqrt(-2 * Math.log(uniform))
+        const angleBits = ((own & 0xff) << 16) | (half === 0 ? shared >>> 16 : shared & 0xffff)
+        const angle = (angleBits * 2 * Math.PI) / 2 ** 24
+        const target = at(out) + group * 16 + half * 8 + lane
+        f[target] = radius * Math.cos(angle)
+        f[target + 4] = radius * Math.sin(angle)
       }
       return used
     },

@@ -47,9 +47,11 @@ export interface WideAndDeepEngine extends StepEngine {
 
 /** Normals drawn at a time: 8 KB, so that they stay in the nearest cache between drawing and use. */
 const NOISE_CHUNK = 2048
-/** More tail refinements than this in a chunk happen less than once in 10⁴⁰ chunks. */
-const RESERVE_WORDS = 16
-const CHUNK_WORDS = NOISE_CHUNK + RESERVE_WORDS
+/** 12 words for 16 normals. */
+const NORMAL_WORDS = (NOISE_CHUNK / 16) * 12
+/** One tail refinement is expected in a chunk; more than 24 happen less than once in 10²⁵ chunks. */
+const RESERVE_WORDS = 24
+const CHUNK_WORDS = NORMAL_WORDS + RESERVE_WORDS
 /** Chunks fetched from the noise stream at a time. */
 const CHUNKS_A_FILL = 16
 
@@ -131,7 +133,7 @@ function engineOver(
         }
         const wordsAt = memory.words + chunk * CHUNK_WORDS * 4
         noiseAt = memory.normals
-        if (kernels.normals(count, wordsAt, wordsAt + NOISE_CHUNK * 4, RESERVE_WORDS, noiseAt) < 0)
+        if (kernels.normals(count, wordsAt, wordsAt + NORMAL_WORDS * 4, RESERVE_WORDS, noiseAt) < 0)
           throw new TacetError(
             'internal',
             `more than ${RESERVE_WORDS} tail refinements among ${count} normals: the noise stream is not random`,

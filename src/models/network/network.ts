@@ -154,7 +154,7 @@ export function createNetwork(
   const outputWidth = deepOutput + sum(spec.numbers.map((number) => number.units)) + wideWidth
   const outputWeightsBlock = addBlock('output.weights', [outputWidth, 1])
   const outputBiasBlock = addBlock('output.bias', [1])
-  const paddedCount = Math.ceil(parameterCount / 8) * 8
+  const paddedCount = Math.ceil(parameterCount / 16) * 16
 
   const parametersAt = arena.allocate(paddedCount)
   const gradientAt = arena.allocate(paddedCount)
