@@ -36,13 +36,16 @@ export function describeKernels(name: string, create: (byteLength: number) => Ke
     normals: arena.allocate(256),
   }
 
-  /** Reference and subject over the same random memory. */
-  function pair(seed: number): readonly [Kernels, Kernels] {
-    const random = seededRandom(seed)
-    const reference = createReferenceKernels(arena.byteLength)
-    const subject = create(arena.byteLength)
-    const floats = new Float32Array(reference.buffer)
-    const words = new Uint32Array(reference.buffer)
+  const reference = createReferenceKernels(arena.byteLength)
+  const subject = create(arena.byteLength)
+  const image = randomImage()
+
+  /** A random memory with valid indices. */
+  function randomImage(): Uint8Array {
+    const random = seededRandom(7)
+    const { buffer } = createReferenceKernels(arena.byteLength)
+    const floats = new Float32Array(buffer)
+    const words = new Uint32Array(buffer)
     for (let i = at.a / 4; i < arena.byteLength / 4; i++) floats[i] = 2 * random.nextDouble() - 1
     for (let i = 0; i < LARGER; i++) {
       floats[at.positive / 4 + i] = 4 * random.nextDouble() ** 2
@@ -63,7 +66,12 @@ export function describeKernels(name: string, create: (byteLength: number) => Ke
       ].flat(),
       at.descriptors / 4,
     )
-    new Uint8Array(subject.buffer).set(new Uint8Array(reference.buffer).subarray(at.a), at.a)
+    return new Uint8Array(buffer).subarray(at.a)
+  }
+
+  /** Reference and subject over the same random memory. */
+  function pair(): readonly [Kernels, Kernels] {
+    for (const kernels of [reference, subject]) new Uint8Array(kernels.buffer).set(image, at.a)
     return [reference, subject]
   }
 
@@ -144,9 +152,9 @@ export function describeKernels(name: string, create: (byteLength: number) => Ke
 
   describe(`${name} kernels`, () => {
     test.each(Object.keys(calls))('%s leaves the memory that the reference leaves, at every number of rows', (kernel) => {
-      for (const width of [4, 8, 12, 20, 24])
+      for (const width of [4, 20, 24])
         for (const rows of counts) {
-          const [reference, subject] = pair(rows * 100 + width)
+          const [reference, subject] = pair()
           // adam takes square roots of its second moment.
           if (kernel === 'adam')
             for (const k of [reference, subject])
