@@ -1,0 +1,25 @@
+/**
+ * npm run bench -- NAME [--smoke] [--json]: runs one benchmark and prints a table or JSON. Add one by adding it to `benchmarks`.
+ */
+import { type BenchOptions, type BenchReport, formatReport, passes } from './measure.ts'
+
+const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promise<BenchReport>>> = {
+  training: async () => (await import('./training.ts')).benchTraining,
+}
+
+const [name, ...flags] = process.argv.slice(2)
+const run = benchmarks[name ?? '']
+const unknown = flags.find((flag) => flag !== '--smoke' && flag !== '--json')
+if (run === undefined || unknown !== undefined) {
+  process.stderr.write(
+    `${unknown === undefined ? `unknown benchmark ${name ?? '(none)'}` : `unknown flag ${unknown}`}\nusage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--smoke] [--json]\n`,
+  )
+  process.exitCode = 2
+} else {
+  const report = await (await run())({ smoke: flags.includes('--smoke') })
+  process.stdout.write(
+    flags.includes('--json')
+      ? `${JSON.stringify({ ...report, rows: report.rows.map((row) => ({ ...row, pass: report.smoke ? null : passes(row) })) })}\n`
+      : `${formatReport(report)}\n`,
+  )
+}
