@@ -242,10 +242,12 @@ export function gatherRows(rows: i32, dimensions: i32, table: usize, indices: us
   }
 }
 
-export function scatterRows(rows: i32, dimensions: i32, gradient: usize, indices: usize, delta: usize, deltaStride: i32): void {
+export function scatterRows(
+  rows: i32, dimensions: i32, gradient: usize, indices: usize, delta: usize, deltaStride: i32, factors: usize,
+): void {
   for (let r: i32 = 0; r < rows; r++) {
     const target = gradient + ((<usize>load<u32>(indices + (<usize>r << 2)) * <usize>dimensions) << 2)
-    addRow(delta + (<usize>(r * deltaStride) << 2), target, dimensions, 1)
+    addRow(delta + (<usize>(r * deltaStride) << 2), target, dimensions, factors ? f32.load(factors + (<usize>r << 2)) : 1)
   }
 }
 
@@ -266,12 +268,14 @@ export function gatherBags(
 
 export function scatterBags(
   rows: i32, dimensions: i32, gradient: usize, entities: usize, offsets: usize, bagIndices: usize, mean: i32, delta: usize, deltaStride: i32,
+  factors: usize,
 ): void {
   for (let r: i32 = 0; r < rows; r++) {
     const entity = load<u32>(entities + (<usize>r << 2))
     const from = load<u32>(offsets + (<usize>entity << 2))
     const to = load<u32>(offsets + (<usize>entity << 2), 4)
-    const weight: f32 = mean && to > from ? <f32>1 / <f32>(to - from) : 1
+    const factor: f32 = factors ? f32.load(factors + (<usize>r << 2)) : 1
+    const weight: f32 = mean && to > from ? factor / <f32>(to - from) : factor
     const source = delta + (<usize>(r * deltaStride) << 2)
     for (let b = from; b < to; b++)
       addRow(source, gradient + ((<usize>load<u32>(bagIndices + (<usize>b << 2)) * <usize>dimensions) << 2), dimensions, weight)

@@ -101,14 +101,17 @@ export function describeKernels(name: string, create: (byteLength: number) => Ke
     },
     denseGradient: (k, rows, width) => k.denseGradient(rows, 12, width, at.a, WIDTH, at.b, WIDTH, at.gradient),
     gatherRows: (k, rows, width) => k.gatherRows(rows, width - 1, at.table, at.indices, at.out, WIDTH),
-    scatterRows: (k, rows, width) => k.scatterRows(rows, width - 1, at.table, at.indices, at.a, WIDTH),
+    scatterRows: (k, rows, width) => {
+      k.scatterRows(rows, width - 1, at.table, at.indices, at.a, WIDTH, 0)
+      k.scatterRows(rows, width - 1, at.table, at.indices, at.b, WIDTH, at.vector)
+    },
     gatherBags: (k, rows, width) => {
       k.gatherBags(rows, width - 1, at.table, at.indices, at.offsets, at.bagIndices, 1, at.out, WIDTH)
       k.gatherBags(rows, width - 2, at.table, at.indices, at.offsets, at.bagIndices, 0, at.c, WIDTH)
     },
     scatterBags: (k, rows, width) => {
-      k.scatterBags(rows, width - 1, at.table, at.indices, at.offsets, at.bagIndices, 1, at.a, WIDTH)
-      k.scatterBags(rows, width - 2, at.table, at.indices, at.offsets, at.bagIndices, 0, at.a, WIDTH)
+      k.scatterBags(rows, width - 1, at.table, at.indices, at.offsets, at.bagIndices, 1, at.a, WIDTH, 0)
+      k.scatterBags(rows, width - 2, at.table, at.indices, at.offsets, at.bagIndices, 0, at.a, WIDTH, at.vector)
     },
     tableSquaredNorms: (k, rows, width) => k.tableSquaredNorms(rows, width - 1, 3, at.descriptors, at.out),
     unitForward: (k, rows, width) => k.unitForward(rows, width, at.vector, at.weights, at.bias, at.out, WIDTH),

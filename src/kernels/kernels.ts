@@ -79,8 +79,16 @@ export interface Kernels {
 
   /** out[r] = table[indices[r]], rows of any `dimensions`. */
   gatherRows(rows: number, dimensions: number, table: Pointer, indices: Pointer, out: Pointer, outStride: number): void
-  /** gradient[indices[r]] += delta[r]; repeated indices add up. */
-  scatterRows(rows: number, dimensions: number, gradient: Pointer, indices: Pointer, delta: Pointer, deltaStride: number): void
+  /** gradient[indices[r]] += factors[r]·delta[r]; repeated indices add up; factors = 0 (no pointer) means 1. */
+  scatterRows(
+    rows: number,
+    dimensions: number,
+    gradient: Pointer,
+    indices: Pointer,
+    delta: Pointer,
+    deltaStride: number,
+    factors: Pointer,
+  ): void
 
   /** out[r] = Σ (or mean) of table rows bagIndices[offsets[e] … offsets[e+1]−1], e = entities[r]; an empty bag gives 0. */
   gatherBags(
@@ -104,6 +112,7 @@ export interface Kernels {
     mean: Flag,
     delta: Pointer,
     deltaStride: number,
+    factors: Pointer,
   ): void
 
   /**

@@ -75,10 +75,11 @@ export function createReferenceKernels(byteLength: number): Kernels {
       }
     },
 
-    scatterRows(rows, dimensions, gradient, indices, delta, deltaStride) {
+    scatterRows(rows, dimensions, gradient, indices, delta, deltaStride, factors) {
       for (let r = 0; r < rows; r++) {
+        const factor = factors === 0 ? 1 : f[at(factors) + r]!
         const target = at(gradient) + u[at(indices) + r]! * dimensions
-        for (let k = 0; k < dimensions; k++) f[target + k]! += f[at(delta) + r * deltaStride + k]!
+        for (let k = 0; k < dimensions; k++) f[target + k]! += factor * f[at(delta) + r * deltaStride + k]!
       }
     },
 
@@ -96,12 +97,13 @@ export function createReferenceKernels(byteLength: number): Kernels {
       }
     },
 
-    scatterBags(rows, dimensions, gradient, entities, offsets, bagIndices, mean, delta, deltaStride) {
+    scatterBags(rows, dimensions, gradient, entities, offsets, bagIndices, mean, delta, deltaStride, factors) {
       for (let r = 0; r < rows; r++) {
         const entity = u[at(entities) + r]!
         const from = bagStart(offsets, entity)
         const to = bagStart(offsets, entity + 1)
-        const weight = mean && to > from ? 1 / (to - from) : 1
+        const factor = factors === 0 ? 1 : f[at(factors) + r]!
+        const weight = mean && to > from ? factor / (to - from) : factor
         for (let b = from; b < to; b++) {
           const target = at(gradient) + u[at(bagIndices) + b]! * dimensions
           for (let k = 0; k < dimensions; k++) f[target + k]! += weight * f[at(delta) + r * deltaStride + k]!

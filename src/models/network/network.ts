@@ -567,11 +567,22 @@ export function createNetwork(
     for (const table of tables) {
       const factor = factorOf(table.block)
       for (const lookup of table.lookups) {
-        if (factor !== 0) k.scaleRows(rows, lookup.dimensions, lookup.delta, lookup.deltaStride, factor)
-        if (lookup.bag === null) k.scatterRows(rows, lookup.dimensions, table.gradient, lookup.indices, lookup.delta, lookup.deltaStride)
+        if (lookup.bag === null)
+          k.scatterRows(rows, lookup.dimensions, table.gradient, lookup.indices, lookup.delta, lookup.deltaStride, factor)
         else {
           const { offsets, indices, mean } = lookup.bag
-          k.scatterBags(rows, lookup.dimensions, table.gradient, lookup.indices, offsets, indices, mean, lookup.delta, lookup.deltaStride)
+          k.scatterBags(
+            rows,
+            lookup.dimensions,
+            table.gradient,
+            lookup.indices,
+            offsets,
+            indices,
+            mean,
+            lookup.delta,
+            lookup.deltaStride,
+            factor,
+          )
         }
       }
     }
