@@ -1,5 +1,8 @@
 /** Training: the loop that pays before it draws, its checkpoints, recipes, and the models that are trained without a loop. */
+export { type BiasFactorsRequest, type BiasFactorsResult, personMu, type Release, runStages, trainBiasFactors } from './bias-factors.ts'
+export { type PlannedStage, planStages, type StageName, type StagePlan } from './bias-factors-stages.ts'
+export { ratingColumns } from './bias-factors-statistics.ts'
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from './engine.ts'
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
-export { createWideAndDeepEngine, type WideAndDeepEngine, type WideAndDeepEngineOptions } from './step-engine.ts'
+export { createWideAndDeepEngine, type GradientHelpers, type WideAndDeepEngine, type WideAndDeepEngineOptions } from './step-engine.ts'

@@ -37,6 +37,23 @@ export interface WideAndDeepEngineOptions extends WideAndDeepData {
   readonly kernels?: KernelsChoice
   /** Rows a tile: a matter of speed only. */
   readonly tileRows?: number
+  /** Worker threads, for large batches; see index.node.ts. */
+  readonly helpers?: GradientHelpers
+}
+
+/**
+ * Others who add up gradients of a part of the batch. They draw no noise: it is drawn once a step, by the engine.
+ * Nothing they do may change what is clipped or summed but for the order of additions.
+ */
+export interface GradientHelpers {
+  /** Hands out rows[kept … count−1] and returns `kept`: how many rows the engine itself must do. */
+  start(rows: Uint32Array, count: number, clipping: ClippingFactors, parameters: Float32Array): number
+  /**
+   * Waits for what `start` handed out, and adds it.
+   * @throws TacetError internal if a helper failed: the step then has no effect
+   */
+  finish(gradient: Float32Array, counts: TileCounts): void
+  close(): void
 }
 
 export interface WideAndDeepEngine extends StepEngine {
@@ -172,12 +189,9 @@ function engineOver(
       unfinished = true
       network.prepare()
       counts.lossSum = counts.clipped = counts.invalid = 0
-      for (let from = 0; from < count; from += network.tileRows) {
-        const tile = Math.min(network.tileRows, count - from)
-        model.loadTile(rows, from, tile, options.users, options.items, options.ratings)
-        network.accumulate(tile, clipping, counts)
-      }
-      network.finishGradient()
+      const mine = options.helpers === undefined ? count : options.helpers.start(rows, count, clipping, network.parameters)
+      accumulateRows(model, options, rows, mine, clipping, counts)
+      options.helpers?.finish(network.gradient, counts)
       steps++
       update(settings)
       unfinished = false
@@ -216,9 +230,27 @@ function engineOver(
     },
 
     close() {
+      options.helpers?.close()
       network.clearGradient()
     },
   }
+}
+
+/** Adds the (clipped) gradients of rows[0 … count−1] to the network's gradient. The network must be prepared. */
+export function accumulateRows(
+  { network, loadTile }: WideAndDeepNetwork,
+  columns: Pick<WideAndDeepEngineOptions, 'users' | 'items' | 'ratings'>,
+  rows: Uint32Array,
+  count: number,
+  clipping: ClippingFactors,
+  counts: TileCounts,
+): void {
+  for (let from = 0; from < count; from += network.tileRows) {
+    const tile = Math.min(network.tileRows, count - from)
+    loadTile(rows, from, tile, columns.users, columns.items, columns.ratings)
+    network.accumulate(tile, clipping, counts)
+  }
+  network.finishGradient()
 }
 
 /** @throws TacetError on settings that would train without the promised protection, or to no purpose */
