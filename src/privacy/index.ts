@@ -1,6 +1,9 @@
 /** Privacy: events, mechanisms, accountants, clipping policies, the plan that binds sampler to accountant, and the statement. */
 
+export { type Accountant, bestGuessChance, type EpsilonBound } from './accounting/accountant.ts'
 export { gaussianDelta, gaussianEpsilon, gaussianMu } from './accounting/gaussian.ts'
+export { pldAccountant } from './accounting/pld.ts'
+export { rdpAccountant, rdpAt } from './accounting/rdp.ts'
 export {
   adaptiveClipStep,
   type ClippingPolicy,
@@ -19,7 +22,15 @@ export {
   type SensitivityCheckOptions,
   type SensitivityProbe,
 } from './conformance.ts'
-export type { BatchSelection, NeighboringRelation, PrivacyEvent, PrivacySpent, PrivacyUnit, Spend } from './event.ts'
+export {
+  type BatchSelection,
+  type NeighboringRelation,
+  type PrivacyEvent,
+  type PrivacySpent,
+  type PrivacyUnit,
+  parsePrivacyEvent,
+  type Spend,
+} from './event.ts'
 export {
   type DiscreteGaussianRelease,
   discreteGaussianEvent,

@@ -7,6 +7,7 @@
  * rounds by its usual error bound; both are added to an upper δ and taken off a lower one.
  */
 import FFT from 'fft.js'
+import { TacetError } from '../../errors.ts'
 import type { GridDistribution } from './grid.ts'
 
 export interface Part {
@@ -75,12 +76,14 @@ function chooseTilt(parts: readonly Part[], interval: number, question: Question
     const { log, mean } = moments(parts, interval, lambda)
     return question.kind === 'epsilon' ? lambda * mean - log + Math.log(question.delta) : mean - question.epsilon
   }
-  if (miss(0) >= 0) return 0
+  const atZero = miss(0)
+  if (atZero >= 0) return 0
   const { variance } = moments(parts, interval, 0)
   let low = 0
   let high = Math.min(most, 1 / Math.sqrt(Math.max(variance, interval * interval)))
-  while (miss(high) < 0) {
-    if (high >= most) return most
+  for (let before = atZero, now = miss(high); now < 0; before = now, now = miss(high)) {
+    // Bounded losses: all that is left is the largest one, and more tilt would only magnify rounding.
+    if (high >= most || (low > 0 && now - before < 0.02 * Math.abs(now) + 1e-3)) return low
     low = high
     high = Math.min(most, high * 3)
   }
@@ -122,13 +125,13 @@ function tilted({ distribution }: Part, interval: number, lambda: number): Float
   return out
 }
 
-/** Composes, or returns undefined where the transform would be longer than `longest`. */
+/** Composes, or returns how many grid points it would take where that is more than `longest`. */
 export function composeDistributions(
   parts: readonly Part[],
   interval: number,
   question: Question,
   longest = maxTransform,
-): Composed | undefined {
+): Composed | number {
   let logFinite = 0
   let least = 0
   let most = 0
@@ -138,12 +141,12 @@ export function composeDistributions(
     most += times * (distribution.first + distribution.mass.length - 1)
   }
   const infinite = -Math.expm1(logFinite)
-  const tilt = chooseTilt(parts, interval, question)
+  const single = parts.length === 1 && parts[0]!.times === 1
+  const tilt = single ? 0 : chooseTilt(parts, interval, question)
   const { log, mean, variance } = moments(parts, interval, tilt)
   const centreIndex = Math.round(mean / interval)
   const scale = log - tilt * centreIndex * interval
 
-  const single = parts.length === 1 && parts[0]!.times === 1
   let low = least
   let high = most
   if (!single) {
@@ -159,7 +162,8 @@ export function composeDistributions(
     high = Math.min(most, Math.ceil((mean + right) / interval) + 1)
   }
   const length = high - low + 1
-  if (!(length <= longest)) return undefined
+  if (!(length <= longest)) return length
+  if (!(length > 0)) throw new TacetError('internal', `a composition of ${parts.length} releases has no grid (tilt ${tilt}, mean ${mean})`)
 
   const weights = single ? tilted(parts[0]!, interval, tilt) : new Float64Array(length)
   let error = 0

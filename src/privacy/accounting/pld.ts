@@ -11,9 +11,17 @@
 import { TacetError } from '../../errors.ts'
 import { type NeighboringRelation, type PrivacyEvent, parsePrivacyEvent } from '../event.ts'
 import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound } from './accountant.ts'
-import { type Composed, composeDistributions, deltaOf, epsilonOf, maxTransform, type Part, type Question } from './compose.ts'
+import { composeDistributions, deltaOf, epsilonOf, maxTransform, type Part, type Question } from './compose.ts'
 import { gaussianDelta, gaussianEpsilon } from './gaussian.ts'
-import { lowerDistribution, maxPoints, type Samples, sample, upperDistribution } from './grid.ts'
+import {
+  type GridDistribution,
+  lowerDistribution,
+  maxPoints,
+  type Samples,
+  sample,
+  type UpperDistribution,
+  upperDistribution,
+} from './grid.ts'
 import { gaussianProfile, type Profile, profileOf } from './profile.ts'
 import { integrate } from './quadrature.ts'
 import { merge, noReleases, type Release, type Releases, releasesOf } from './releases.ts'
@@ -76,36 +84,82 @@ interface Bounds {
   readonly lower: number
 }
 
-/** Both bounds on a grid, the larger of the two directions; undefined where the grid is too fine for the composition. */
-function boundsOn(priced: readonly Priced[], interval: number, question: Question, logCut: number, longest: number): Bounds | undefined {
+/** What a grid would take, where that is too much. */
+interface TooFine {
+  readonly points: number
+  readonly longest: number
+}
+
+/** On a grid that holds every loss the upper distribution is the release itself, but for the tail it counts as revealed. */
+const exactly = ({ first, mass, revealed }: UpperDistribution): GridDistribution => ({ first, mass, infinite: revealed })
+
+/**
+ * ε on one side. The first tilt is centred where Chernoff's bound meets δ; where losses are heavy-tailed (a small sampling rate, a small δ)
+ * that is far above the answer and rounding is magnified on the way down, so the composition is tilted again, nearer to it.
+ */
+function epsilonBetween(
+  parts: readonly Part[],
+  interval: number,
+  delta: number,
+  side: 'upper' | 'lower',
+  longest: number,
+): number | TooFine {
+  let best: number | undefined
+  let tilt: Question = { kind: 'epsilon', delta }
+  for (let round = 0; round < 6; round++) {
+    const composed = composeDistributions(parts, interval, tilt, longest)
+    if (typeof composed === 'number') return best ?? { points: composed, longest }
+    const high = epsilonOf(composed, delta, 'upper')
+    const low = epsilonOf(composed, delta, 'lower')
+    const found = side === 'upper' ? high : low
+    best = best === undefined ? found : side === 'upper' ? Math.min(best, found) : Math.max(best, found)
+    if (!Number.isFinite(high) || high - low <= 1e-6 * high + 1e-3 * interval) break
+    tilt = { kind: 'delta', epsilon: low > 0 ? (low + Math.min(high, 2 * low)) / 2 : high / 2 }
+  }
+  return best as number
+}
+
+/** Both bounds on a grid, the larger of the two directions. */
+function boundsOn(
+  priced: readonly Priced[],
+  interval: number,
+  aligned: boolean,
+  question: Question,
+  logCut: number,
+  longest: number,
+): Bounds | TooFine {
   const total = priced.reduce((sum, each) => sum + each.times, 0)
   const samples: Samples[] = []
   for (const each of priced) {
     // Cuts in whole steps, so that plans of a similar length share their samples.
     const one = cachedSamples(each, interval, Math.floor((logCut - Math.log(total)) / 4) * 4)
-    if (!one) return undefined
+    if (!one) return { points: 2 * maxPoints, longest: maxPoints }
     samples.push(one)
   }
   const symmetric = priced.every(({ profile }) => profile.symmetric)
   let upper = 0
   let lower = 0
   for (const direction of symmetric ? (['up'] as const) : (['up', 'down'] as const)) {
-    const answer = (parts: Part[], side: 'upper' | 'lower'): number | undefined => {
-      const composed: Composed | undefined = composeDistributions(parts, interval, question, longest)
-      if (!composed) return undefined
-      return question.kind === 'epsilon' ? epsilonOf(composed, question.delta, side) : deltaOf(composed, question.epsilon, side)
+    const answer = (parts: Part[], side: 'upper' | 'lower'): number | TooFine => {
+      if (question.kind === 'delta') {
+        const composed = composeDistributions(parts, interval, question, longest)
+        return typeof composed === 'number' ? { points: composed, longest } : deltaOf(composed, question.epsilon, side)
+      }
+      return epsilonBetween(parts, interval, question.delta, side, longest)
     }
+    const uppers = samples.map((each) => upperDistribution(each, direction))
     const above = answer(
-      priced.map(({ times }, i) => ({ distribution: upperDistribution(samples[i]!, direction), times })),
+      priced.map(({ times }, i) => ({ distribution: uppers[i]!, times })),
       'upper',
     )
-    if (above === undefined) return undefined
+    if (typeof above !== 'number') return above
     upper = Math.max(upper, above)
     const exact = priced.flatMap(({ profile, times }, i) =>
-      profile.exact ? [{ distribution: lowerDistribution(samples[i]!, direction), times }] : [],
+      profile.exact ? [{ distribution: aligned ? exactly(uppers[i]!) : lowerDistribution(uppers[i]!, interval), times }] : [],
     )
     const below = exact.length > 0 ? answer(exact, 'lower') : 0
-    if (below !== undefined) lower = Math.max(lower, below)
+    if (typeof below !== 'number') return below
+    lower = Math.max(lower, below)
   }
   return { upper, lower: Math.min(lower, upper) }
 }
@@ -123,18 +177,17 @@ function bounds(priced: readonly Priced[], question: Question): Bounds {
   const affordable = (20 * Math.sqrt(spread)) / (1 << 18)
   const lattice = priced[0]!.profile.lattice
   const aligned = lattice !== undefined && priced.every(({ profile }) => profile.lattice === lattice)
-  const onLattice = (interval: number) => (aligned ? lattice / 2 ** Math.max(0, Math.ceil(Math.log2(lattice / interval))) : interval)
   let interval = 2 ** Math.floor(Math.log2(Math.max(wanted, affordable, 1e-12)))
   // Mass at losses beyond the grid counts as revealed: little against the δ in question.
   let logCut = question.kind === 'epsilon' ? Math.log(question.delta) - 14 : -60
   let best: Bounds | undefined
   let coarsened = false
   for (let round = 0; round < 40; round++) {
-    const found = boundsOn(priced, onLattice(interval), question, logCut, coarsened ? maxTransform : 1 << 20)
-    if (!found) {
+    const found = boundsOn(priced, aligned ? lattice : interval, aligned, question, logCut, coarsened ? maxTransform / 2 : maxTransform / 4)
+    if ('points' in found) {
       if (best) return best
       coarsened = true
-      interval *= 2
+      interval *= 2 ** Math.max(1, Math.ceil(Math.log2(found.points / found.longest)))
       continue
     }
     best = best ? { upper: Math.min(best.upper, found.upper), lower: Math.max(best.lower, found.lower) } : found
@@ -144,7 +197,7 @@ function bounds(priced: readonly Priced[], question: Question): Bounds {
       continue
     }
     const { upper, lower } = best
-    if (coarsened || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
+    if (coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
     if (!priced.every(({ profile }) => profile.exact) || round > 4) return best
     interval /= 2
   }

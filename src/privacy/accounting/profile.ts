@@ -28,6 +28,8 @@ export interface Profile {
   readonly exact: boolean
   /** All finite losses are multiples of this. */
   readonly lattice?: number
+  /** The outcomes themselves, where they can be listed (those of infinite loss left out). */
+  readonly atoms?: Atoms
 }
 
 const symmetricProfile = (logUp: (x: number) => number, rest: Partial<Profile> = {}): Profile => ({
@@ -57,8 +59,10 @@ export function approximateProfile(epsilon: number, delta: number): Profile {
     const finite = x < epsilon ? logKeep + x + logExpm1(epsilon - x) - logOnePlus : -Infinity
     return delta === 0 ? finite : logSumExp([Math.log(delta), finite])
   }
+  const { logP, logQ } = pureAtoms(epsilon)
+  const atoms = { logP: logP.map((p) => p + logKeep), logQ: logQ.map((q) => q + logKeep) }
   const lattice = epsilon > 0 ? { lattice: epsilon } : {}
-  return symmetricProfile(logUp, { maxUp: epsilon, maxDown: epsilon, infiniteUp: delta, infiniteDown: delta, ...lattice })
+  return symmetricProfile(logUp, { maxUp: epsilon, maxDown: epsilon, infiniteUp: delta, infiniteDown: delta, atoms, ...lattice })
 }
 
 /** ln(1 + eˣ) for x ≥ 0. */
@@ -120,7 +124,8 @@ export interface Atoms {
 }
 
 /** H from sorted outcomes by suffix sums. */
-export function atomsProfile({ logP, logQ, lattice }: Atoms): Profile {
+export function atomsProfile(atoms: Atoms): Profile {
+  const { logP, logQ, lattice } = atoms
   const half = (up: readonly number[], down: readonly number[]) => {
     const order = up.map((_, i) => i).sort((i, j) => up[i]! - down[i]! - (up[j]! - down[j]!))
     const losses = Float64Array.from(order, (i) => up[i]! - down[i]!)
@@ -155,6 +160,7 @@ export function atomsProfile({ logP, logQ, lattice }: Atoms): Profile {
     infiniteDown: 0,
     symmetric: false,
     exact: true,
+    atoms,
     ...(lattice === undefined ? {} : { lattice }),
   }
 }
@@ -245,6 +251,7 @@ export function poissonProfile(sampleRate: number, base: Profile): Profile {
     infiniteDown: base.infiniteDown,
     symmetric: false,
     exact: base.exact,
+    ...(base.atoms ? { atoms: sampledAtoms(base.atoms, sampleRate) } : {}),
   }
 }
 
