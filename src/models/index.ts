@@ -1,4 +1,5 @@
 /** Models: how to score, and what a trainer needs for per-example clipping. Never sees privacy. */
+export { type BiasFactors, type BiasFactorsModel, createBiasFactorsModel, loadBiasFactors } from './bias-factors.ts'
 export type { NamedTensors, PredictPairs, Ranked, Recommender, TensorData } from './model.ts'
 export {
   type Block,
