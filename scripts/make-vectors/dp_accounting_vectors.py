@@ -303,6 +303,16 @@ def rdp_curves():
         right=float(reference.subsampled_gaussian_rdp(0.1, 1.0, 1.5)), rightFrom='quadrature of the definition, mpmath, 40 digits (reference.py)',
         why='its series is not summed to the end within 1,000 terms, and the order is given up as infinite',
     ))
+    # The library's own test sequence (rdp_privacy_accountant_test.py, test_compute_rdp_poisson_sampled_gaussian): 50 steps at σ = 2.5, q = 0.01.
+    event = repeated(50, poisson(0.01, gaussian(2.5)))
+    for order in (1.5, 2.5):
+        wrong.append(case(
+            f'dpa-rdp-fractional-own-test-{order}', event, {'rdpAt': order}, rdp_at(event, order), accountant='rdp', wrong=True, direction='high',
+            right=float(50 * reference.subsampled_gaussian_rdp(0.01, 2.5, order)), rightFrom='quadrature of the definition, mpmath, 40 digits (reference.py)',
+            why='its series at fractional orders adds the absolute values of alternating terms',
+        ))
+    for order in (5, 50, 100, 'inf'):
+        wrong.append(case(f'dpa-rdp-own-test-{order}', event, {'rdpAt': order}, rdp_at(event, float(order)), accountant='rdp', tolerance=1e-8))
     write(
         'dp-accounting-rdp-fractional-orders', source='dp_accounting', package='dp-accounting', kind='rdp-curve',
         provenance='dp_accounting.rdp.RdpAccountant([α]).compose(PoissonSampledDpEvent(q, GaussianDpEvent(σ))), its RDP at fractional α (private field _rdp)',
