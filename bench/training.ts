@@ -11,6 +11,7 @@ import { ARENA_START, createKernels, type KernelsChoice } from '../src/kernels/i
 import { paperWideAndDeep } from '../src/models/index.ts'
 import { aesNoise } from '../src/random/index.node.ts'
 import { secureRandom, seededRandom } from '../src/random/index.ts'
+import { createNodeWideAndDeepEngine } from '../src/training/index.node.ts'
 import { createWideAndDeepEngine, type StepSettings, trainBiasFactors } from '../src/training/index.ts'
 import { type BenchOptions, type BenchReport, type BenchRow, cpuMs, machine, takeTurns } from './measure.ts'
 import { movieLensColumns, movieLensPath, type TrainingColumns } from './movielens.ts'
@@ -23,6 +24,7 @@ export async function benchTraining({ smoke }: BenchOptions): Promise<BenchRepor
   const rows: BenchRow[] = [
     ...stepsAt512(columns, smoke),
     ...stepsAtLarge(columns, smoke),
+    await twoThreads(columns, smoke),
     normalsAgainstJavaScript(smoke),
     ...epochs(smoke),
     ...(await onMovieLens(smoke)),
@@ -147,6 +149,27 @@ function stepsAtLarge(columns: TrainingColumns, smoke: boolean): BenchRow[] {
       detail: `${ms(times.private)} / ${ms(times.plain)}`,
     },
   ]
+}
+
+/** The one row about threads, hence on the wall clock: it means something on an idle machine only. */
+async function twoThreads(columns: TrainingColumns, smoke: boolean): Promise<BenchRow> {
+  const settings = settingsFor(LARGE).private
+  const batch = batchesOf(columns, LARGE)
+  const engineOn = (threads: number) =>
+    createNodeWideAndDeepEngine({ config: paperWideAndDeep, ...columns, maxBatch: LARGE, random: secureRandom(), threads })
+  const [one, two] = [await engineOn(1), await engineOn(2)]
+  const step = (engine: typeof one) => () => {
+    engine.step(batch(), LARGE, settings)
+  }
+  const times = takeTurns({ one: step(one), two: step(two) }, { rounds: smoke ? 3 : 150, clock: () => performance.now() })
+  for (const engine of [one, two]) engine.close()
+  return {
+    name: `one thread ÷ two, private step, batch ${LARGE}, wall clock`,
+    value: times.one / times.two,
+    unit: 'x',
+    bar: null,
+    detail: `${ms(times.one)} → ${ms(times.two)}`,
+  }
 }
 
 function normalsAgainstJavaScript(smoke: boolean): BenchRow {
