@@ -262,6 +262,17 @@ describe('a loop without privacy', () => {
   })
 })
 
+describe('rates of single blocks', () => {
+  test('move a block as a learning rate of its own would', async () => {
+    const plain = loopOf({ optimizerAt: () => ({ kind: 'sgd', learningRate: 0.03, momentum: 0.9 }) })
+    await runTrainingLoop(plain)
+    const stretched = loopOf({ blockRates: { both: 3 } })
+    await runTrainingLoop(stretched)
+    for (const i of [0, 1]) expect(stretched.engine.parameters[i]).toBeCloseTo(plain.engine.parameters[i] as number, 5)
+    expect(await codeOf(() => runTrainingLoop(loopOf({ blockRates: { absent: 2 } })))).toBe('invalid-argument')
+  })
+})
+
 describe('averaging', () => {
   test('of the tail is the mean of the parameters after each of its steps', async () => {
     const seen: number[] = []

@@ -8,7 +8,7 @@
  * It stops being safe if an engine draws its noise from a generator that is restored on resume, or if a caller hands in a `paidThrough` that
  * another attempt has already used (runs/journal.ts keeps that from happening).
  */
-import { TacetError } from '../errors.ts'
+import { checkNumber, TacetError } from '../errors.ts'
 import type { NamedTensors } from '../models/index.ts'
 import {
   adaptiveClipStep,
@@ -57,6 +57,8 @@ export interface TrainingLoop {
   /** The optimiser at a step: a constant, or a schedule of learning rates. */
   readonly optimizerAt: (step: number) => Optimizer
   readonly averaging: Averaging
+  /** Factors on the noisy update of single blocks, by name; 1 where none is given. Functions of the noisy update: they cost nothing. */
+  readonly blockRates?: Readonly<Record<string, number>>
   /** Source of batches and of the adaptive count's noise; not the engine's noise. Fresh for every attempt. */
   readonly random: RandomSource
   /** Called with the event of the next chunk of steps before any of its noise is drawn. Throwing stops the run with nothing released. */
@@ -80,6 +82,8 @@ export interface LoopOutcome {
   readonly stepsDone: number
 }
 
+const noClipping: Clipping = { kind: 'none' }
+
 /** How long the loop may keep the thread before it lets signals and timers in. */
 const YIELD_EVERY_MS = 40
 
@@ -91,8 +95,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<LoopOutcome> 
   const { engine, batches, averaging, signal } = loop
   const plan = batches.kind === 'poisson' ? batches.plan : null
   const steps = plan?.steps ?? (batches as ShuffledBatches).steps
-  if (!(Number.isInteger(loop.chunkSteps) && loop.chunkSteps >= 1))
-    throw new TacetError('invalid-argument', `chunkSteps is ${loop.chunkSteps}; it must be an integer ≥ 1`)
+  checkNumber('chunkSteps', loop.chunkSteps, { atLeast: 1, integer: true })
 
   const start = loop.resume?.state.step ?? 0
   const average = createAverage(averaging, engine.parameterCount, loop.resume?.state.average ?? null)
@@ -101,6 +104,7 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<LoopOutcome> 
     engine.parameters.set(loop.resume.state.parameters)
     engine.loadState(loop.resume.state.engine)
   }
+  const rates = createBlockRates(engine, loop.blockRates ?? {})
   const draw = plan ? poissonBatches(plan, loop.random) : shuffledBatches(batches as ShuffledBatches, loop.random)
   const state = (step: number): LoopState => ({
     step,
@@ -129,12 +133,14 @@ export async function runTrainingLoop(loop: TrainingLoop): Promise<LoopOutcome> 
         return { finished: false, step, stepsDone: step - start }
       }
       const { rows, count } = draw(step)
+      rates.before()
       const report = engine.step(rows, count, {
         divisor: plan ? plan.expectedBatchSize : count,
-        clipping: plan ? clippingOf(plan, maxGradNorm) : { kind: 'none' },
+        clipping: plan ? clippingOf(plan, maxGradNorm) : noClipping,
         noiseStdDev: plan ? gradientNoiseMultiplier(plan, step) * sensitivityOf(plan.clipping, maxGradNorm ?? undefined) : 0,
         optimizer: loop.optimizerAt(step),
       })
+      rates.after()
       if (plan?.clipping.kind === 'adaptive') {
         // An example with a NaN gradient contributed nothing; counting it as clipped keeps the count's sensitivity at one half.
         const unclipped = count - report.clipped - report.invalid
@@ -222,6 +228,32 @@ function createAverage(averaging: Averaging, size: number, saved: LoopState['ave
     save: () => (weight === 0 ? null : { values: Float32Array.from(values), weight }),
     write(parameters) {
       if (weight > 0) parameters.set(values)
+    },
+  }
+}
+
+/**
+ * Stretches the movement of single blocks: parameters ← before + rate · (after − before). With SGD, momentum included, that is a learning rate
+ * of their own; with Adam it scales its step.
+ * @throws TacetError invalid-argument for a rate that is not finite and ≥ 0, or a block the engine does not have
+ */
+function createBlockRates(engine: StepEngine, rates: Readonly<Record<string, number>>): { before(): void; after(): void } {
+  const spans = Object.entries(rates)
+    .filter(([, rate]) => rate !== 1)
+    .map(([name, rate]) => {
+      const block = engine.blocks.find((candidate) => candidate.name === name)
+      if (!block) throw new TacetError('invalid-argument', `there is no block ${name} to give a rate to`)
+      checkNumber(`rate of block ${name}`, rate, { atLeast: 0 })
+      const size = block.shape.reduce((product, extent) => product * extent, 1)
+      return { rate, live: engine.parameters.subarray(block.offset, block.offset + size), saved: new Float32Array(size) }
+    })
+  return {
+    before() {
+      for (const { live, saved } of spans) saved.set(live)
+    },
+    after() {
+      for (const { rate, live, saved } of spans)
+        for (let i = 0; i < saved.length; i++) live[i] = (saved[i] as number) + rate * ((live[i] as number) - (saved[i] as number))
     },
   }
 }
