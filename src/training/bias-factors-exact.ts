@@ -7,7 +7,7 @@
  */
 import type { Interactions } from '../data/index.ts'
 import { fillNormals, type RandomSource } from '../random/index.ts'
-import { type FeatureMatrix, personFeatures, whiten } from './bias-factors-features.ts'
+import { columnsOf, type FeatureMatrix, itemFeatures, matrixOf, personFeatures, whiten } from './bias-factors-features.ts'
 import { solveSymmetric } from './bias-factors-linear.ts'
 import type { RatingColumns } from './bias-factors-statistics.ts'
 
@@ -29,17 +29,19 @@ const settings = {
   /** Penalty on a coordinate: constant + perRow · rows. */
   constantPenalty: 6,
   perRowPenalty: 0.07,
-  demographicsPenalty: 50,
+  featurePenalty: 50,
 }
 
 export function fitBiasFactorsExactly({
   data,
   columns,
+  itemMetadata,
   random,
   onProgress,
 }: {
   data: Interactions
   columns: RatingColumns
+  itemMetadata: boolean
   random: RandomSource
   onProgress?: (done: number, stage: string) => void
 }): NormalisedFactors {
@@ -60,6 +62,12 @@ export function fitBiasFactorsExactly({
     itemRows[i] = (itemRows[i] as number) + 1
   }
   const features = whiten(personFeatures(data, { broad: true }), { weights: null, meanSquareNorm: 'per-coordinate', cap: 5 })
+  // popular items are better, whatever else is known of them; the mean item is where the rows are, so weights follow the rows
+  const ofItems = whiten(matrixOf(items, [itemRows.map((n) => Math.log1p(n)), ...(itemMetadata ? columnsOf(itemFeatures(data)) : [])]), {
+    weights: itemRows,
+    meanSquareNorm: 'per-coordinate',
+    cap: 5,
+  })
   const personBias = new Float64Array(persons)
   const itemBias = new Float64Array(items)
 
@@ -70,10 +78,16 @@ export function fitBiasFactorsExactly({
         const i = itemOf[r] as number
         itemSums[i] = (itemSums[i] as number) + (residuals[r] as number)
       }
-      const itemStep = itemSums.map((sum, i) => {
-        const n = itemRows[i] as number
-        const step = (sum - settings.biasPenalty * (itemBias[i] as number)) / (n + settings.biasPenalty)
-        itemBias[i] = (itemBias[i] as number) + step
+      const sumsOfItems = itemSums.map((sum, i) => sum + (itemRows[i] as number) * (itemBias[i] as number))
+      const itemPrior = predictFromFeatures(
+        ofItems,
+        sumsOfItems.map((sum, i) => sum / Math.max(1, itemRows[i] as number)),
+        itemRows.map((n) => n / (n + settings.biasPenalty)),
+      )
+      const itemStep = sumsOfItems.map((sum, i) => {
+        const fitted = (sum + settings.biasPenalty * (itemPrior[i] as number)) / ((itemRows[i] as number) + settings.biasPenalty)
+        const step = fitted - (itemBias[i] as number)
+        itemBias[i] = fitted
         return step
       })
       const personSums = new Float64Array(persons)
@@ -177,14 +191,14 @@ function interleave(columns: readonly Float32Array[], rows: number): Float64Arra
   return out
 }
 
-/** Ridge regression of one number a person on their features, evaluated for everybody: where people without ratings start. */
+/** Ridge regression of one number a row on its features, evaluated for every row: where people and items with few ratings start. */
 function predictFromFeatures(features: FeatureMatrix, target: Float64Array, weights: Float64Array): Float64Array {
   const { rows, columns: k, data } = features
   const out = new Float64Array(rows)
   if (k === 0) return out
   const a = new Float64Array(k * k)
   const b = new Float64Array(k)
-  for (let j = 0; j < k; j++) a[j * k + j] = settings.demographicsPenalty
+  for (let j = 0; j < k; j++) a[j * k + j] = settings.featurePenalty
   for (let r = 0; r < rows; r++) {
     const w = weights[r] as number
     if (w === 0) continue

@@ -64,8 +64,9 @@ export function ratingColumns(data: Interactions, rows: Uint32Array): RatingColu
 /** `value` limited to [−bound, bound]; NaN becomes −bound. */
 export function clip(value: number, bound: number): number {
   if (value > bound) return bound
-  // not Math.max: NaN must not pass
-  return value > -bound ? value : -bound
+  // not Math.max, which would let NaN pass
+  if (value > -bound) return value
+  return -bound
 }
 
 /** Per-coordinate scales that give the six moments about equal weight in their joint noise. */

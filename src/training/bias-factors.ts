@@ -86,7 +86,7 @@ export function trainBiasFactors(request: BiasFactorsRequest): BiasFactorsResult
     })
   const columns = ratingColumns(data, trainRows)
   if (privacy === null) {
-    const fitted = fitBiasFactorsExactly({ data, columns, random, ...(onProgress ? { onProgress } : {}) })
+    const fitted = fitBiasFactorsExactly({ data, columns, itemMetadata, random, ...(onProgress ? { onProgress } : {}) })
     return { model: createBiasFactorsModel(inRatingUnits(fitted, scale)), events: [], mu: null, stages: [], userPriceOf: () => Infinity }
   }
 

@@ -1,4 +1,5 @@
 /** Training: the loop that pays before it draws, its checkpoints, recipes, and the models that are trained without a loop. */
+export { type PrivateItemMean, trainPrivateItemMean } from './baselines.ts'
 export { type BiasFactorsRequest, type BiasFactorsResult, personMu, type Release, runStages, trainBiasFactors } from './bias-factors.ts'
 export { type PlannedStage, planStages, type StageName, type StagePlan } from './bias-factors-stages.ts'
 export { ratingColumns } from './bias-factors-statistics.ts'
