@@ -4,6 +4,7 @@
 import { type BenchOptions, type BenchReport, formatReport, passes } from './measure.ts'
 
 const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promise<BenchReport>>> = {
+  kernels: async () => (await import('./kernels.ts')).benchKernels,
   training: async () => (await import('./training.ts')).benchTraining,
 }
 

@@ -6,7 +6,7 @@
  * It trusts its caller for the batch (Poisson sampling is the plan's) and for noiseStdDev = σ · sensitivity. It stops being safe if the
  * same `random` is given to two engines, or if a generator's state is saved and used again.
  */
-import { TacetError } from '../errors.ts'
+import { checkNumber, TacetError } from '../errors.ts'
 import type { Arena, KernelsChoice } from '../kernels/index.ts'
 import {
   type ClippingFactors,
@@ -271,9 +271,8 @@ function checkSettings({ divisor, clipping, noiseStdDev }: StepSettings): void {
 
 function clippingFactors(clipping: Clipping, blockCount: number): ClippingFactors {
   const bounds = clipping.kind === 'none' ? [] : clipping.kind === 'per-block' ? clipping.maxGradNorms : [clipping.maxGradNorm]
-  for (const bound of bounds)
-    if (!(bound > 0 && Number.isFinite(bound)))
-      throw new TacetError('invalid-argument', `maxGradNorm is ${bound}; it must be a finite number > 0`)
+  // Outside these bounds squares leave single precision: a norm would read as 0 or infinity, and a factor of 1 would clip nothing.
+  for (const bound of bounds) checkNumber('maxGradNorm', bound, { atLeast: 1e-12, atMost: 1e18 })
   switch (clipping.kind) {
     case 'none':
       return { kind: 'none' }
