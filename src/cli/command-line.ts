@@ -10,6 +10,7 @@ import { addAccountCommand } from './commands/account.ts'
 import { addDataCommand } from './commands/data.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
+import { addStudyCommand } from './commands/study.ts'
 import { addTrainCommand } from './commands/train.ts'
 import { describeFailure } from './failure.ts'
 import { examples } from './flags.ts'
@@ -24,6 +25,7 @@ const commands: readonly AddCommand[] = [
   addTrainCommand,
   addEvaluateCommand,
   addRecommendCommand,
+  addStudyCommand,
   addDoctorCommand,
 ]
 

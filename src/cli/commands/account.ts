@@ -1,4 +1,206 @@
-/** `tacet account`: what a plan costs before anybody's data is touched. Reads no data set and writes no file. */
-import type { Command } from 'commander'
+/**
+ * `tacet account`: what a plan costs, or the noise that meets a price, before anybody's data is touched. With `--cases`, a file of questions,
+ * one answer a line. Reads no data set and writes no file.
+ */
+import { open, stat } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { TacetError } from '../../errors.ts'
+import type { DpSgdPrice } from '../../privacy/index.ts'
+import { choiceFlag, defined, deltaBounds, examples, integerFlag, numberFlag, rateBounds, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
-export function addAccountCommand(_program: Command, _contextOf: () => CommandContext): void {}
+import { count, line, printResult, significant, toJson, under } from '../output.ts'
+
+interface AccountFlags {
+  noiseMultiplier?: number
+  epsilon?: number
+  sampleRate?: number
+  steps?: number
+  delta?: number
+  accountant?: 'pld' | 'rdp'
+  relation?: DpSgdPrice['neighboringRelation']
+  batchSelection?: DpSgdPrice['batchSelection']
+  maxExamplesPerUser?: number
+  cases?: string
+}
+
+export function addAccountCommand(program: Command, contextOf: () => CommandContext): void {
+  const command = program
+    .command('account')
+    .description('Price a plan of private training, find the noise for a price, or price a file of events')
+    .addOption(
+      new Option('--noise-multiplier <s>', 'σ: noise standard deviation ÷ sensitivity').argParser(
+        numberFlag('--noise-multiplier', { above: 0 }),
+      ),
+    )
+    .addOption(
+      new Option('--epsilon <e>', 'in place of --noise-multiplier: find the σ that meets this ε')
+        .argParser(numberFlag('--epsilon', { above: 0 }))
+        .conflicts('noiseMultiplier'),
+    )
+    .addOption(new Option('--sample-rate <q>', 'chance of a row to be in a batch').argParser(numberFlag('--sample-rate', rateBounds)))
+    .addOption(new Option('--steps <t>', 'number of noisy steps').argParser(integerFlag('--steps', { atLeast: 1 })))
+    .addOption(new Option('--delta <d>', 'δ').argParser(numberFlag('--delta', deltaBounds)))
+    .addOption(new Option('--accountant <name>', 'pld | rdp (default: pld)').argParser(choiceFlag('--accountant', ['pld', 'rdp'])))
+    .addOption(
+      new Option(
+        '--batch-selection <kind>',
+        'poisson | shuffle (no amplification) | fixed-without-replacement (default: poisson)',
+      ).argParser(choiceFlag('--batch-selection', ['poisson', 'shuffle', 'fixed-without-replacement'])),
+    )
+    .addOption(
+      new Option(
+        '--relation <name>',
+        'add-or-remove-one | replace-one | replace-special (default: by sampler, in the order of that list: add-or-remove-one, replace-special, replace-one)',
+      ).argParser(choiceFlag('--relation', ['add-or-remove-one', 'replace-one', 'replace-special'])),
+    )
+    .addOption(
+      new Option('--max-examples-per-user <k>', 'price a person who holds k rows, instead of one row').argParser(
+        integerFlag('--max-examples-per-user', { atLeast: 1 }),
+      ),
+    )
+    .addOption(new Option('--cases <file>', 'one question a line (NDJSON), one answer a line; takes no other setting'))
+  command
+    .addHelpText(
+      'after',
+      examples(
+        'tacet account --noise-multiplier 1 --sample-rate 0.01 --steps 1000 --delta 1e-5',
+        'tacet account --epsilon 2 --sample-rate 0.01 --steps 1000 --delta 1e-5 --accountant rdp --json',
+        'tacet account --noise-multiplier 1 --sample-rate 0.01 --steps 1000 --delta 1e-5 --max-examples-per-user 80',
+        'tacet account --cases questions.ndjson    # {"id":1,"event":{"kind":"gaussian","noiseMultiplier":2},"ask":{"epsilonAt":1e-5}}',
+      ),
+    )
+    .action(async (flags: AccountFlags) => {
+      const context = contextOf()
+      if (flags.cases !== undefined) {
+        refuseSettingsBesideCases(command)
+        await answerCases(flags.cases, context)
+        return
+      }
+      const { priceDpSgd } = await import('../../privacy/index.ts')
+      const { sampleRate, steps, delta } = flags
+      for (const [flag, value] of [
+        ['--sample-rate', sampleRate],
+        ['--steps', steps],
+        ['--delta', delta],
+      ] as const) {
+        if (value === undefined)
+          refuse(`${flag} is missing`, 'A price needs --sample-rate, --steps, --delta, and --noise-multiplier or --epsilon')
+      }
+      if (flags.noiseMultiplier === undefined && flags.epsilon === undefined) {
+        refuse('--noise-multiplier is missing', 'Give --noise-multiplier S, or --epsilon E to find it')
+      }
+      const question = {
+        sampleRate: sampleRate as number,
+        steps: steps as number,
+        delta: delta as number,
+        ...defined({ batchSelection: flags.batchSelection, relation: flags.relation, maxExamplesPerUser: flags.maxExamplesPerUser }),
+      }
+      const price = priceDpSgd({
+        ...question,
+        ...defined({ noiseMultiplier: flags.noiseMultiplier, targetEpsilon: flags.epsilon, accountant: flags.accountant }),
+      })
+      // The other accountant's word is for people: a program asks for the one it wants.
+      const other = context.json
+        ? undefined
+        : secondOpinion(() =>
+            priceDpSgd({ ...question, noiseMultiplier: price.noiseMultiplier, accountant: price.accountant === 'pld' ? 'rdp' : 'pld' }),
+          )
+      printResult(context, price, context.json ? [] : describe(price, other, flags.epsilon))
+    })
+}
+
+/** A plan that only one accountant can bound has one price. */
+function secondOpinion(price: () => DpSgdPrice): DpSgdPrice | undefined {
+  try {
+    return price()
+  } catch (error) {
+    if (error instanceof TacetError) return undefined
+    throw error
+  }
+}
+
+function refuseSettingsBesideCases(command: Command): void {
+  for (const option of command.options) {
+    const name = option.attributeName()
+    if (name !== 'cases' && command.getOptionValueSource(name) === 'cli') {
+      refuse(`${option.long} contradicts --cases: each line of the file says what it asks`, `Leave out ${option.long}`)
+    }
+  }
+}
+
+async function answerCases(path: string, { io }: CommandContext): Promise<void> {
+  const { priceCase } = await import('../../privacy/index.ts')
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw new TacetError('missing-file', `${path} cannot be read (${error.code ?? error.message})`, {
+      wayOut: 'Check the path',
+      details: { file: path },
+    })
+  })
+  if (found.isDirectory())
+    throw new TacetError('missing-file', `${path} is a folder, not a file of cases`, {
+      wayOut: 'Name an NDJSON file',
+      details: { file: path },
+    })
+  const file = await open(path)
+  let answered = 0
+  // readLines closes the file when it ends or throws.
+  for await (const text of file.readLines()) {
+    if (text.trim() === '') continue
+    io.stdout.write(`${toJson(priceCase(text))}\n`)
+    answered++
+  }
+  if (answered === 0)
+    throw new TacetError('empty-data', `${path} holds no case`, { wayOut: 'Write one JSON object a line', details: { file: path } })
+}
+
+const samplers: Readonly<Record<DpSgdPrice['batchSelection'], string>> = {
+  poisson: 'Poisson batches: every row by its own coin',
+  shuffle: 'shuffled batches: no amplification is claimed',
+  'fixed-without-replacement': 'batches of fixed size, without replacement',
+  none: 'every row in every step',
+}
+const relations: Readonly<Record<DpSgdPrice['neighboringRelation'], string>> = {
+  'add-or-remove-one': 'hides whether it is there at all',
+  'replace-one': 'hides its content: one replaced by another; the number of rows is public',
+  'replace-special': 'hides its content: one replaced by an empty row; the number of rows is public',
+}
+
+function describe(price: DpSgdPrice, other: DpSgdPrice | undefined, asked: number | undefined): string[] {
+  const { epsilon, epsilonLower, delta, mu, noiseMultiplier, sampleRate, steps, privacyUnit, neighboringRelation, batchSelection } = price
+  const unit = privacyUnit === 'rating' ? 'one row' : 'one person'
+  const ratio = other && Math.max(other.epsilon, epsilon) / Math.min(other.epsilon, epsilon)
+  const gap =
+    other && ratio !== undefined && ratio > 1.0005 && ` · ${significant(ratio, 3)} × ${other.epsilon > epsilon ? 'looser' : 'tighter'}`
+  const named = ({ accountant, epsilon: value, optimalOrder }: DpSgdPrice) =>
+    `${accountant.toUpperCase()} ε = ${significant(value)}${optimalOrder === undefined ? '' : ` (order ${significant(optimalOrder, 3)})`}`
+  return [
+    line('privacy', `ε = ${significant(epsilon)} at δ = ${significant(delta)} for ${unit}`, price.accountant.toUpperCase()),
+    line(
+      'plan',
+      `σ ${significant(noiseMultiplier, 5)}${asked === undefined ? '' : ` (found for ε = ${significant(asked)})`}`,
+      `q ${significant(sampleRate)}`,
+      `${count(steps)} steps`,
+      `${significant(steps * sampleRate, 3)} passes over the data`,
+    ),
+    under(samplers[batchSelection]),
+    line('unit', `${unit}, ${neighboringRelation}`, relations[neighboringRelation]),
+    line(
+      'bounds',
+      epsilonLower === null
+        ? 'an upper bound'
+        : `the true price lies between ${significant(epsilonLower, 6)} and ${significant(epsilon, 6)}`,
+      mu !== null && `μ = ${significant(mu)}`,
+    ),
+    ...(other ? [under(`${named(other)}${gap || ' · the two agree'}`)] : []),
+    line(
+      'means',
+      `seeing the output makes anyone at most e^ε = ${significant(Math.exp(epsilon), 3)} times surer about ${unit}, but for a chance of δ`,
+    ),
+    line(
+      'next',
+      batchSelection === 'poisson' && privacyUnit === 'rating'
+        ? `tacet train --model wide-and-deep --noise-multiplier ${significant(noiseMultiplier)} … prices its own plan like this`
+        : 'tacet train prices its own plan like this',
+    ),
+  ]
+}
