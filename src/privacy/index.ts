@@ -54,6 +54,7 @@ export {
 } from './mechanisms/randomized-response.ts'
 export { exponentialMechanism, permuteAndFlip, type SelectionRelease } from './mechanisms/selection.ts'
 export {
+  calibratePartitionSelection,
   type PartitionRows,
   type PartitionSelectionPlan,
   type PartitionSelectionRequest,

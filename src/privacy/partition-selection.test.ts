@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../random/index.ts'
+import { rdpAccountant } from './accounting/rdp.ts'
 import type { PrivacyEvent } from './event.ts'
-import { partitionSelectionEvent, planPartitionSelection, selectPartitions } from './partition-selection.ts'
+import { calibratePartitionSelection, partitionSelectionEvent, planPartitionSelection, selectPartitions } from './partition-selection.ts'
 import { binomialTwoSided } from './tails.ts'
 
 const nothing = { spend: () => {} }
@@ -167,5 +168,29 @@ describe('selection', () => {
     expect(() =>
       selectPartitions({ partitions: Uint32Array.of(2), units: Uint32Array.of(0), partitionCount: 2 }, perPerson, options),
     ).toThrow('partition 2')
+  })
+})
+
+describe('calibration', () => {
+  const epsilonOf = (event: PrivacyEvent, delta: number) => rdpAccountant('add-or-remove-one').compose(event).epsilon(delta).epsilon
+
+  test.each([
+    ['rating', 1, 0.5],
+    ['user', 20, 1],
+  ] as const)(
+    'per %s with %d partitions each finds the least noise for ε = %d, and never overshoots',
+    (privacyUnit, maxPartitionsPerUnit, epsilon) => {
+      const plan = calibratePartitionSelection({ privacyUnit, maxPartitionsPerUnit, epsilon, delta: 1e-6, epsilonOf })
+      expect(epsilonOf(partitionSelectionEvent(plan), 1e-6)).toBeLessThanOrEqual(epsilon)
+      const quieter = planPartitionSelection({ ...plan, sigma: plan.sigma * 0.997, thresholdDelta: 5e-7 })
+      expect(epsilonOf(partitionSelectionEvent(quieter), 1e-6)).toBeGreaterThan(epsilon)
+      expect(plan.thresholdDelta).toBeLessThanOrEqual(5e-7)
+    },
+  )
+
+  test('says so where no noise is enough', () => {
+    expect(() => calibratePartitionSelection({ privacyUnit: 'rating', epsilon: 1, delta: 1e-6, epsilonOf: () => 2 })).toThrow(
+      expect.objectContaining({ code: 'not-calibratable' }),
+    )
   })
 })

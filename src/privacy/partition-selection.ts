@@ -34,17 +34,6 @@ export interface PartitionSelectionRequest {
   readonly thresholdDelta: number
 }
 
-/** P(discrete Gaussian ≥ from), rounded up by a relative 1e-12. */
-function discreteGaussianTail(sigma: number, from: number): number {
-  const weight = (k: number) => Math.exp(-((k / sigma) ** 2) / 2)
-  const reach = Math.ceil(40 * sigma) + 1
-  let total = 1
-  for (let k = reach; k >= 1; k--) total += 2 * weight(k)
-  let tail = 0
-  for (let k = Math.max(reach, from + reach); k >= from; k--) tail += weight(k)
-  return Math.min(1, (tail / total) * (1 + 1e-12))
-}
-
 /** The plan with the lowest threshold that keeps `thresholdDelta`. */
 export function planPartitionSelection(request: PartitionSelectionRequest): PartitionSelectionPlan {
   const { privacyUnit, sigma } = request
@@ -57,20 +46,25 @@ export function planPartitionSelection(request: PartitionSelectionRequest): Part
   })
   if (privacyUnit === 'rating' && maxPartitionsPerUnit !== 1)
     throw new TacetError('invalid-argument', `maxPartitionsPerUnit is ${maxPartitionsPerUnit}; one rating counts in one partition`)
-  // A unit's own partitions have count 1: one is named where 1 + noise ≥ threshold. Independent noise: 1 − (1 − tail)^k.
-  const deltaAt = (threshold: number) => {
-    const tail = discreteGaussianTail(sigma, threshold - 1)
-    return tail === 1 ? 1 : Math.min(1, -Math.expm1(maxPartitionsPerUnit * Math.log1p(-tail)) * (1 + 1e-12))
+  const weight = (k: number) => Math.exp(-((k / sigma) ** 2) / 2)
+  // Beyond 40σ a weight is below 1e-347, nothing in a double. Both sums run from the small terms to the large ones.
+  const reach = Math.ceil(40 * sigma) + 1
+  let total = 0
+  for (let k = reach; k >= 1; k--) total += 2 * weight(k)
+  total += 1
+  // A unit's own partitions have count 1: one is named where 1 + noise ≥ threshold. Independent noise: 1 − (1 − tail)^k. The factors outweigh
+  // the rounding of the sums.
+  const deltaOf = (tailSum: number) => {
+    const tail = (tailSum / total) * (1 + 1e-12)
+    return tail >= 1 ? 1 : Math.min(1, -Math.expm1(maxPartitionsPerUnit * Math.log1p(-tail)) * (1 + 1e-12))
   }
-  let low = 1
-  let high = 2
-  while (deltaAt(high) > allowed) high *= 2
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    if (deltaAt(middle) <= allowed) high = middle
-    else low = middle + 1
+  let threshold = reach + 1
+  let tailSum = weight(reach)
+  while (threshold > 1 && deltaOf(tailSum + weight(threshold - 2)) <= allowed) {
+    threshold--
+    tailSum += weight(threshold - 1)
   }
-  return Object.freeze({ privacyUnit, maxPartitionsPerUnit, sigma, threshold: low, thresholdDelta: deltaAt(low) })
+  return Object.freeze({ privacyUnit, maxPartitionsPerUnit, sigma, threshold, thresholdDelta: deltaOf(tailSum) })
 }
 
 /** What `selectPartitions` spends: noise on as many counts as one unit touches, and the chance that a partition of its own is named. */
@@ -83,6 +77,47 @@ export function partitionSelectionEvent({ maxPartitionsPerUnit, sigma, threshold
       { kind: 'approximate', epsilon: 0, delta: thresholdDelta },
     ],
   }
+}
+
+/**
+ * The plan with the least noise (to a thousandth) that costs at most ε at δ; half of δ goes to the threshold.
+ * @param epsilonOf price of an event at a δ, by an accountant for add-or-remove-one; upper bound, falling in σ
+ * @throws TacetError not-calibratable if even σ = 1e5 costs more
+ */
+export function calibratePartitionSelection(request: {
+  readonly privacyUnit: PrivacyUnit
+  readonly maxPartitionsPerUnit?: number
+  readonly epsilon: number
+  readonly delta: number
+  readonly epsilonOf: (event: PrivacyEvent, delta: number) => number
+}): PartitionSelectionPlan {
+  const { privacyUnit, maxPartitionsPerUnit = 1, epsilonOf } = request
+  const epsilon = checkNumber('epsilon', request.epsilon, { above: 0 })
+  const delta = checkNumber('delta', request.delta, { above: 0, below: 1 })
+  const planAt = (sigma: number) => planPartitionSelection({ privacyUnit, maxPartitionsPerUnit, sigma, thresholdDelta: delta / 2 })
+  const affordable = (sigma: number) => epsilonOf(partitionSelectionEvent(planAt(sigma)), delta) <= epsilon
+  // Below σ = .1 the noise is zero but for a chance of 1e-21: there is nothing to find there.
+  let low = 0.1
+  if (affordable(low)) return planAt(low)
+  let high = Math.sqrt(maxPartitionsPerUnit)
+  while (!affordable(high)) {
+    low = high
+    high *= 4
+    if (high > 1e5)
+      throw new TacetError(
+        'not-calibratable',
+        `no partition selection costs ε = ${epsilon} at δ = ${delta} with ${maxPartitionsPerUnit} partitions a unit`,
+        {
+          wayOut: 'Raise epsilon or delta, or lower the number of partitions a person counts in.',
+        },
+      )
+  }
+  while (high / low > 1.001) {
+    const middle = Math.sqrt(low * high)
+    if (affordable(middle)) high = middle
+    else low = middle
+  }
+  return planAt(high)
 }
 
 export interface PartitionRows {
