@@ -37,7 +37,10 @@ export interface BiasFactorsModel extends Recommender {
  * @throws TacetError corrupt-run if sizes disagree or a number is not finite
  */
 export function createBiasFactorsModel(factors: BiasFactors): BiasFactorsModel {
-  const { scale, offset, personBias, itemBias, dimension, personVectors, itemVectors } = factors
+  const { personBias, itemBias, dimension, personVectors, itemVectors } = factors
+  // as they are stored, so that a model scores the same before and after
+  const offset = Math.fround(factors.offset)
+  const scale = { min: Math.fround(factors.scale.min), max: Math.fround(factors.scale.max) }
   const persons = personBias.length
   const items = itemBias.length
   if (personVectors.length !== persons * dimension || itemVectors.length !== items * dimension)

@@ -55,6 +55,11 @@ export function estimateGroups(noisy: NoisyGroups, prior: GroupPrior): GroupEsti
   const expected = new Float64Array(groups)
   const logCount = new Float64Array(groups)
   for (let g = 0; g < groups; g++) {
+    if (isClear(counts[g] as number, countStdDev)) {
+      expected[g] = counts[g] as number
+      logCount[g] = Math.log1p(counts[g] as number)
+      continue
+    }
     let total = 0
     let n = 0
     let log = 0
@@ -96,38 +101,53 @@ export function estimateGroups(noisy: NoisyGroups, prior: GroupPrior): GroupEsti
   const slope = prior.followsCount ? (coefficients[1] as number) : 0
   const meanAt = (g: number, n: number) => (priorMean[g] as number) + slope * (Math.log1p(n) - (logCount[g] as number))
   for (let g = 0; g < groups; g++) {
+    const count = counts[g] as number
+    const clear = isClear(count, countStdDev)
+    const candidates = clear ? aroundNormal.map(({ at }) => count + at * countStdDev) : grid
     let largest = -Infinity
-    for (let j = 0; j < grid.length; j++) {
-      const n = grid[j] as number
+    for (let j = 0; j < candidates.length; j++) {
+      const n = candidates[j] as number
       const total = spread * n * n + n * rowVariance + noiseVariance
       const error = (sums[g] as number) - n * meanAt(g, n)
-      const weight =
-        Math.log((countPrior[j] as number) * (likelihood[g * grid.length + j] as number) + 1e-300) -
-        Math.log(total) / 2 -
-        (error * error) / (2 * total)
+      const chance = clear
+        ? (aroundNormal[j] as { weight: number }).weight
+        : (countPrior[j] as number) * (likelihood[g * grid.length + j] as number)
+      const weight = Math.log(chance + 1e-300) - Math.log(total) / 2 - (error * error) / (2 * total)
       logWeights[j] = weight
       if (weight > largest) largest = weight
     }
     let total = 0
     let first = 0
     let second = 0
-    let count = 0
-    for (let j = 0; j < grid.length; j++) {
-      const n = grid[j] as number
+    let countSum = 0
+    for (let j = 0; j < candidates.length; j++) {
+      const n = candidates[j] as number
       const p = Math.exp((logWeights[j] as number) - largest)
       const gain = (spread * n) / (spread * n * n + n * rowVariance + noiseVariance)
       const theta = meanAt(g, n) + gain * ((sums[g] as number) - n * meanAt(g, n))
       total += p
       first += p * theta
       second += p * (theta * theta + spread * (1 - gain * n))
-      count += p * n
+      countSum += p * n
     }
     mean[g] = first / total
     variance[g] = Math.max(0, second / total - (first / total) ** 2)
-    posteriorCounts[g] = count / total
+    posteriorCounts[g] = countSum / total
   }
   return { mean, variance, counts: posteriorCounts, spread }
 }
+
+/** A count this far above its noise is taken at its word: the grid would be coarser than the noise. */
+const isClear = (count: number, stdDev: number) => count > 8 * stdDev
+
+/** Five-point Gauss–Hermite quadrature of N(0, 1). */
+const aroundNormal = [
+  { at: 0, weight: 8 / 15 },
+  ...[-1, 1].flatMap((sign) => [
+    { at: sign * Math.sqrt(5 - Math.sqrt(10)), weight: (7 + 2 * Math.sqrt(10)) / 60 },
+    { at: sign * Math.sqrt(5 + Math.sqrt(10)), weight: (7 - 2 * Math.sqrt(10)) / 60 },
+  ]),
+]
 
 function countGrid(largestCount: number): Float64Array {
   const grid = new Float64Array(COUNT_GRID)

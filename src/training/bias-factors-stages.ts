@@ -82,14 +82,14 @@ const anchors: readonly {
 }[] = [
   //                                I    T    C    B    C    Z   I2   U    V    U    V    U    V    C   I2   B2
   {
-    epsilon: 0.08,
+    epsilon: 0.05,
     weights: [1.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     ratingBound: 0.8,
     residualBound: 1.0,
     dimension: 4,
   },
   {
-    epsilon: 0.14,
+    epsilon: 0.09,
     weights: [0.4, 0.05, 0.05, 0.35, 0.05, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     ratingBound: 0.8,
     residualBound: 1.0,
@@ -125,11 +125,9 @@ const anchors: readonly {
   },
 ]
 
-/** A stage with a smaller weight would release little but noise. */
-const smallestWeight = 0.02
-
 /**
- * The stages for a total μ at ε. Weights between two anchors are interpolated in ln ε.
+ * The stages for a total μ at ε. Between two anchors weights are interpolated in ln ε; a stage that only one of them has runs, with its weight, on
+ * that one's half: a trickle of budget would buy noise.
  * @param mu total μ: Σ μₖ² = mu²
  * @param hasDemographics, hasRecency whether these public inputs exist (a user table; a public time)
  */
@@ -148,7 +146,7 @@ export function planStages({
   const chosen = order.flatMap((name, k) => {
     const weight = weights[k] as number
     const possible = name === 'demographic-response' ? hasDemographics : name === 'recency' ? hasRecency : true
-    return possible && weight >= smallestWeight ? [{ name, weight }] : []
+    return possible && weight > 0 ? [{ name, weight }] : []
   })
   const norm = Math.hypot(...chosen.map(({ weight }) => weight))
   const rest = mu * Math.sqrt(1 - momentsShare)
@@ -177,7 +175,11 @@ function interpolate(epsilon: number): Omit<(typeof anchors)[number], 'epsilon'>
   const t = high === low ? 1 : Math.log(epsilon / low.epsilon) / Math.log(high.epsilon / low.epsilon)
   const mix = (a: number, b: number) => a + t * (b - a)
   return {
-    weights: high.weights.map((weight, k) => mix(low.weights[k] as number, weight)),
+    weights: high.weights.map((above, k) => {
+      const below = low.weights[k] as number
+      if (above > 0 && below > 0) return mix(below, above)
+      return t < 0.5 ? below : above
+    }),
     ratingBound: mix(low.ratingBound, high.ratingBound),
     residualBound: mix(low.residualBound, high.residualBound),
     dimension: Math.round(mix(low.dimension, high.dimension)),
