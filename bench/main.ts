@@ -8,12 +8,20 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
   training: async () => (await import('./training.ts')).benchTraining,
 }
 
+/** Benchmarks that print tables of their own and take flags of their own. */
+const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
+  'rating-model': async () => (await import('./rating-model.ts')).run,
+}
+
 const [name, ...flags] = process.argv.slice(2)
+const table = tables[name ?? '']
 const run = benchmarks[name ?? '']
 const unknown = flags.find((flag) => flag !== '--smoke' && flag !== '--json')
-if (run === undefined || unknown !== undefined) {
+if (table !== undefined) {
+  await (await table())(flags)
+} else if (run === undefined || unknown !== undefined) {
   process.stderr.write(
-    `${unknown === undefined ? `unknown benchmark ${name ?? '(none)'}` : `unknown flag ${unknown}`}\nusage: npm run bench -- ${Object.keys(benchmarks).join('|')} [--smoke] [--json]\n`,
+    `${unknown === undefined ? `unknown benchmark ${name ?? '(none)'}` : `unknown flag ${unknown}`}\nusage: npm run bench -- ${[...Object.keys(benchmarks), ...Object.keys(tables)].join('|')} [--smoke] [--json]\n`,
   )
   process.exitCode = 2
 } else {
