@@ -93,6 +93,8 @@ export interface PrivacyFile {
   } | null
   /** ε of the same steps over shuffled batches (replace-special); null where nothing was sampled. */
   readonly epsilonIfShuffled: number | null
+  /** Upper bound of δ(0) for one rating: the best guesser of its presence is right (1 + totalVariation)/2 of the time. */
+  readonly totalVariation: number | null
 }
 
 export interface PersonSpent {

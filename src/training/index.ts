@@ -6,4 +6,13 @@ export { ratingColumns } from './bias-factors-statistics.ts'
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from './engine.ts'
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
+export {
+  loopOf,
+  type RecipeName,
+  type RecipeOverrides,
+  type RecipeRequest,
+  recipeNames,
+  resolveRecipe,
+  type WideAndDeepSettings,
+} from './recipes.ts'
 export { createWideAndDeepEngine, type GradientHelpers, type WideAndDeepEngine, type WideAndDeepEngineOptions } from './step-engine.ts'

@@ -1,0 +1,6 @@
+/** Runs, the parts that touch files: training into a run folder, resuming, evaluating, recommending. */
+export type { RunConfig } from './config.ts'
+export { RUN_FORMAT_VERSION } from './folder.node.ts'
+export type { RunModel } from './model.ts'
+export { evaluateRun, type LoadedRun, loadRun, recommendFromRun } from './read.node.ts'
+export { resumeRun, train } from './train.node.ts'

@@ -1,0 +1,172 @@
+/**
+ * Reading a finished run: its model, its errors on held-out rows, and what it would recommend to somebody. Changes nothing on disk. Errors on
+ * held-out rows are private figures: callers keep them inside.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { readDataset } from '../data/index.node.ts'
+import { countTestRowsOfUnseenUsers, type Interactions, type ReadOptions, type Split, splitInteractions } from '../data/index.ts'
+import { checkNumber, TacetError } from '../errors.ts'
+import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
+import { decodeSafetensors } from '../models/index.ts'
+import type { PrivacySpent } from '../privacy/index.ts'
+import { parseConfig, type RunConfig } from './config.ts'
+import { fingerprintOf } from './fingerprint.node.ts'
+import { files, openRunFolder, readRunFile, readRunJson } from './folder.node.ts'
+import { loadModel, type RunModel } from './model.ts'
+import type { EvaluateReport, PrivacyFile, RecommendReport, RunIo } from './types.ts'
+import { alignToVocabulary } from './vocabulary.ts'
+
+export interface LoadedRun {
+  /** As the caller named it. */
+  readonly run: string
+  readonly folder: string
+  readonly config: RunConfig
+  /** The run's data set in the model's vocabulary. */
+  readonly data: Interactions
+  readonly split: Split
+  readonly model: RunModel
+  /** Null without privacy. Infinite ε is Infinity again. */
+  readonly privacy: PrivacyFile | null
+  readonly notForRelease: boolean
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Opens a finished run with its data: the data set of its config.json, or another one with the same people and items.
+ * @throws TacetError missing-file, corrupt-run, newer-run; unknown-id for rows about people or items the model does not have; the readers' errors
+ */
+export async function loadRun(run: string, { dataPath }: { readonly dataPath?: string } = {}, io: RunIo = {}): Promise<LoadedRun> {
+  const { folder, config: raw } = openRunFolder(run)
+  const config = parseConfig(raw, folder)
+  // The model is checked before the data are read: a damaged folder is told at once.
+  const bytes = readRunFile(folder, files.model)
+  const { tensors, metadata } = decodeSafetensors(bytes, join(folder, files.model))
+  checkHash(folder, bytes)
+  if (metadata.model !== config.model)
+    throw new TacetError(
+      'corrupt-run',
+      `${join(folder, files.model)} holds a model ${metadata.model ?? 'without a name'}, not ${config.model}`,
+      {
+        wayOut: 'restore the folder from a copy, or train again',
+      },
+    )
+  const path = dataPath ?? config.data.path
+  const read = await readDataset(path, {
+    // Another file may be of another format: the run's reader settings belong to the run's own data.
+    ...(dataPath === undefined ? (config.data.reader as ReadOptions) : {}),
+    skipBadLines: config.data.skipBadLines,
+    onProgress: ({ bytesRead, totalBytes }) => io.onProgress?.('read', bytesRead, totalBytes),
+  })
+  const { userIds, itemIds, fingerprint } = vocabularyOf(folder)
+  const data = alignToVocabulary(read, { userIds, itemIds })
+  const privacyFile = readRunJson(folder, files.privacy)
+  return {
+    run,
+    folder,
+    config,
+    data,
+    split: splitInteractions(data, config.split),
+    model: loadModel(config, data, tensors),
+    privacy: privacyFile.rating === null ? null : (withInfinities(privacyFile) as unknown as PrivacyFile),
+    notForRelease: config.privacy === null || config.noiseSource === 'seeded',
+    warnings: fingerprintOf(read) === fingerprint ? [] : [`the data at ${path} are not the rows this run was trained on`],
+  }
+}
+
+/** Errors of a run on the held-out rows of its own split. Every argument and error as in `loadRun`. */
+export async function evaluateRun(run: string, options: { readonly dataPath?: string } = {}, io: RunIo = {}): Promise<EvaluateReport> {
+  const { config, data, split, model, privacy, notForRelease, warnings } = await loadRun(run, options, io)
+  io.onProgress?.('evaluate', 0, 0)
+  for (const warning of warnings) io.onWarning?.(warning)
+  return {
+    run,
+    model: config.model,
+    data: { name: data.name, users: data.userIds.length, items: data.itemIds.length, interactions: data.users.length },
+    split: {
+      kind: split.kind,
+      train: split.train.length,
+      test: split.test.length,
+      testRowsOfUnseenUsers: countTestRowsOfUnseenUsers(data, split),
+    },
+    metrics: evaluateRatings(model.predict, data, split.test),
+    baselines: {
+      constant: evaluateRatings(constantBaseline(data, split.train), data, split.test),
+      itemMean: evaluateRatings(itemMeanBaseline(data, split.train), data, split.test),
+    },
+    privacy: spentOf(privacy),
+    notForRelease,
+    warnings,
+  }
+}
+
+function spentOf(privacy: PrivacyFile | null): PrivacySpent | null {
+  return privacy && (privacy.rating.pld ?? privacy.rating.rdp)
+}
+
+/**
+ * The items a run would show one person: highest predicted rating first, without those they rated in training. Equal scores go by item order.
+ * @param options.n how many at most, ≥ 1
+ * @throws TacetError unknown-id if nobody of that id is in the data set; as in `loadRun` otherwise
+ */
+export async function recommendFromRun(
+  run: string,
+  { user, n, dataPath }: { readonly user: string; readonly n: number; readonly dataPath?: string },
+  io: RunIo = {},
+): Promise<RecommendReport> {
+  checkNumber('n', n, { atLeast: 1, integer: true })
+  const { data, split, model, warnings } = await loadRun(run, dataPath === undefined ? {} : { dataPath }, io)
+  for (const warning of warnings) io.onWarning?.(warning)
+  const userIndex = data.userIds.indexOf(user)
+  if (userIndex < 0)
+    throw new TacetError('unknown-id', `user ${user} is not in ${data.name}`, {
+      wayOut: 'give an id as it stands in the data set',
+      details: { user },
+    })
+  const rated = new Uint8Array(data.itemIds.length)
+  for (const row of split.train) if (data.users[row] === userIndex) rated[data.items[row] as number] = 1
+  const candidates = Uint32Array.from(data.itemIds.keys()).filter((item) => rated[item] === 0)
+  const scores = new Float32Array(candidates.length)
+  model.score(userIndex, candidates, scores)
+  const low = data.ratingScale?.min ?? Number.NEGATIVE_INFINITY
+  const high = data.ratingScale?.max ?? Number.POSITIVE_INFINITY
+  return {
+    user,
+    items: Array.from(candidates, (item, index) => ({ item, score: scores[index] as number }))
+      .sort((a, b) => b.score - a.score || a.item - b.item)
+      .slice(0, n)
+      .map(({ item, score }) => {
+        const title = data.itemTable?.titles?.[item]
+        return { id: data.itemIds[item] as string, ...(title ? { title } : {}), score: Math.min(high, Math.max(low, score)) }
+      }),
+  }
+}
+
+/** The model's bytes must be those its card names: a flipped bit inside a finite number is seen here only. */
+function checkHash(folder: string, bytes: Uint8Array): void {
+  const card = readRunJson(folder, files.card) as { components?: { hashes?: { alg?: string; content?: string }[] }[] }
+  const stated = card.components?.[0]?.hashes?.find(({ alg }) => alg === 'SHA-256')?.content
+  const found = createHash('sha256').update(bytes).digest('hex')
+  if (stated !== found)
+    throw new TacetError('corrupt-run', `${join(folder, files.model)} is damaged: its SHA-256 is not the one in ${files.card}`, {
+      wayOut: 'restore the file from a copy, or train again',
+    })
+}
+
+function vocabularyOf(folder: string): { userIds: string[]; itemIds: string[]; fingerprint: unknown } {
+  const { userIds, itemIds, fingerprint } = readRunJson(folder, files.data)
+  const texts = (value: unknown): value is string[] => Array.isArray(value) && value.every((id) => typeof id === 'string')
+  if (!texts(userIds) || !texts(itemIds))
+    throw new TacetError('corrupt-run', `${join(folder, files.data)} is damaged: it does not list the ids of people and items`, {
+      wayOut: 'restore the file from a copy, or train again',
+    })
+  return { userIds, itemIds, fingerprint }
+}
+
+/** "inf" of a file back to Infinity. */
+function withInfinities(value: unknown): unknown {
+  if (value === 'inf') return Number.POSITIVE_INFINITY
+  if (Array.isArray(value)) return value.map(withInfinities)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withInfinities(item)]))
+}

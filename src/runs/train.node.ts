@@ -1,0 +1,539 @@
+/**
+ * The pipeline of `tacet train`: data → split → training that pays before it draws → baselines → errors → a whole run folder; and the way back
+ * in for a run that was stopped or killed (`resumeRun`).
+ *
+ * Everything that was spent is in the folder's journal before its noise is drawn, so neither a kill nor a crash between training and publishing
+ * forgets it; every attempt draws fresh noise and is priced (privacy-rules 16). What it cannot see is a copied working folder that is resumed
+ * twice.
+ */
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { readDataset } from '../data/index.node.ts'
+import {
+  countTestRowsOfUnseenUsers,
+  type Interactions,
+  type ReadOptions,
+  type Split,
+  type SplitOptions,
+  splitInteractions,
+} from '../data/index.ts'
+import { TacetError } from '../errors.ts'
+import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
+import {
+  createWideAndDeepNetwork,
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedTensors,
+  networkTensors,
+  type PredictPairs,
+  type WideAndDeepData,
+  withAvailableFeatures,
+} from '../models/index.ts'
+import { calibrate } from '../privacy/accounting/calibrate.ts'
+import { type CalibrateNoise, gaussianMu, maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
+import { type RandomSource, secureRandom, seededRandom } from '../random/index.ts'
+import { createNodeWideAndDeepEngine } from '../training/index.node.ts'
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type LoopState,
+  loopOf,
+  type PlannedStage,
+  planStages,
+  resolveRecipe,
+  runTrainingLoop,
+  trainBiasFactors,
+  trainPrivateItemMean,
+  type WideAndDeepSettings,
+} from '../training/index.ts'
+import { parseConfig, type ResolvedRequest, type RunConfig, resolveRequest } from './config.ts'
+import { bannerOf, cardOf, type RunFacts, reportOf, statementOf } from './documents.ts'
+import { composeReleases } from './events.ts'
+import { fingerprintOf } from './fingerprint.node.ts'
+import {
+  checkFormatVersion,
+  checkOutput,
+  createWorkingFolder,
+  files,
+  lockFolder,
+  publishFolder,
+  RUN_FORMAT_VERSION,
+  readRunJson,
+  workingFolderOf,
+  writeFileAtomically,
+  writeJsonAtomically,
+} from './folder.node.ts'
+import { type Journal, nextAttempt, openJournal, paidThrough } from './journal.node.ts'
+import { loadModel, networkData } from './model.ts'
+import { type Mechanism, type PaidChunk, priceRun, ratingsPerPerson } from './pricing.ts'
+import type { ErrorFigures, RunIo, TrainReport, TrainRequest } from './types.ts'
+import { tacetVersion } from './version.ts'
+
+/**
+ * Trains into a new run folder.
+ * @throws TacetError by what went wrong; `interrupted` after `signal`. A run that spent nothing leaves nothing; one that spent something leaves
+ *   its working folder, to be resumed
+ */
+export async function train(request: TrainRequest, io: RunIo = {}): Promise<TrainReport> {
+  const resolved = resolveRequest(request)
+  checkOutput(resolved.out)
+  const data = await readData(resolved, io)
+  // The key of the random split is public and fixed: every run of a data set is measured on the same rows.
+  const splitOptions: SplitOptions =
+    resolved.split === 'random' ? { kind: 'random', testFraction: 0.2, seed: 0 } : { kind: 'chronological' }
+  const split = splitInteractions(data, splitOptions)
+  if (resolved.privacy !== null && split.dataDependent) throw dependentSplit(split)
+  stopIfAborted(io)
+  const config: RunConfig = {
+    formatVersion: RUN_FORMAT_VERSION,
+    tacetVersion,
+    model: resolved.model,
+    recipe: resolved.recipe,
+    data: { path: resolve(resolved.dataPath), skipBadLines: resolved.skipBadLines, reader: resolved.reader },
+    // Spelt out, so that a later version which declares another cut still finds the same rows.
+    split: split.cutTimestamp === null ? splitOptions : { kind: 'chronological', cutTimestamp: split.cutTimestamp },
+    privacy: resolved.privacy,
+    training: resolved.model === 'wide-and-deep' ? resolveTraining(resolved, data, split) : null,
+    itemMetadata: resolved.itemMetadata,
+    seed: resolved.seed,
+    noiseSource: resolved.seed === null ? 'csprng' : 'seeded',
+    checkpointEvery: resolved.checkpointEvery,
+  }
+  checkTrainable(config, data, split)
+  const { folder, discard } = createWorkingFolder(resolved.out)
+  const unlock = lockFolder(folder)
+  let spentAnything = false
+  try {
+    writeJsonAtomically(join(folder, files.config), config)
+    writeJsonAtomically(join(folder, files.data), { fingerprint: fingerprintOf(data), userIds: data.userIds, itemIds: data.itemIds })
+    return await runAttempt({ folder, out: resolved.out, config, data, split, io, unlock, onSpend: () => (spentAnything = true) })
+  } catch (error) {
+    unlock()
+    // An interrupted run keeps its checkpoint even where nothing is priced.
+    if (!spentAnything && !existsSync(join(folder, files.checkpoint))) discard()
+    throw error
+  }
+}
+
+/**
+ * Takes up the working folder of a stopped or killed run, under either of its names.
+ * @throws TacetError missing-file (nothing to resume), output-exists (finished already, or another process works on it), unsafe-plan (the data
+ *   are not what they were), and everything `train` throws
+ */
+export async function resumeRun(run: string, io: RunIo = {}): Promise<TrainReport> {
+  const out = run.replace(/\.partial\/*$/, '').replace(/\/+$/, '') || run
+  const folder = workingFolderOf(out)
+  if (!existsSync(folder)) {
+    if (existsSync(resolve(out)))
+      throw new TacetError('output-exists', `${out} is finished: there is nothing to resume`, {
+        wayOut: `look at it: tacet evaluate ${out}`,
+      })
+    throw new TacetError('missing-file', `there is no unfinished run at ${out}`, {
+      wayOut: 'check the path: --resume takes the folder that --out named',
+    })
+  }
+  const raw = readRunJson(folder, files.config)
+  checkFormatVersion(raw, folder)
+  const config = parseConfig(raw, folder)
+  const unlock = lockFolder(folder)
+  try {
+    const data = await readData({ dataPath: config.data.path, skipBadLines: config.data.skipBadLines, reader: config.data.reader }, io)
+    if (readRunJson(folder, files.data).fingerprint !== fingerprintOf(data))
+      throw new TacetError('unsafe-plan', `the data at ${config.data.path} are not what this run was started on`, {
+        wayOut: 'put the old data back, or start a new run; what this one spent stays spent',
+      })
+    return await runAttempt({ folder, out, config, data, split: splitInteractions(data, config.split), io, unlock, onSpend: () => {} })
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+interface Attempt {
+  readonly folder: string
+  readonly out: string
+  readonly config: RunConfig
+  readonly data: Interactions
+  readonly split: Split
+  readonly io: RunIo
+  readonly unlock: () => void
+  readonly onSpend: () => void
+}
+
+interface Training {
+  readonly trainSeconds: number
+  readonly stepsPerSecond: number | null
+}
+
+async function runAttempt(attempt: Attempt): Promise<TrainReport> {
+  const { folder, config, unlock } = attempt
+  const journal = openJournal(join(folder, files.journal))
+  try {
+    const number = nextAttempt(journal.entries)
+    const finished = journal.entries.at(-1)?.kind === 'finished'
+    const before = finished ? null : paidBefore(attempt, journal)
+    if (!finished) journal.append({ kind: 'attempt', attempt: number })
+    const log = (entry: Record<string, unknown>) =>
+      appendFileSync(join(folder, files.log), `${JSON.stringify({ attempt: number, ...entry })}\n`)
+    const random = randomOf(config, number)
+    const training: Training = finished
+      ? { trainSeconds: 0, stepsPerSecond: null }
+      : await (config.training
+          ? trainNetwork(attempt, config.training, journal, number, random, before, log)
+          : trainStages(attempt, journal, number, random, log))
+    if (!finished) journal.append({ kind: 'finished', attempt: number })
+    return await finishRun({ ...attempt, journal, training, attempts: finished ? number - 1 : number, random })
+  } finally {
+    journal.close()
+    unlock()
+  }
+}
+
+/** The checkpoint to go on from, and how far an attempt that stopped in good order had paid. Read before this attempt writes its own line. */
+function paidBefore(
+  { folder, config }: Attempt,
+  journal: Journal,
+): { readonly bytes: Uint8Array; readonly paid: (step: number) => number } | null {
+  const path = join(folder, files.checkpoint)
+  if (!config.training || !existsSync(path)) return null
+  const entries = [...journal.entries]
+  return { bytes: readFileSync(path), paid: (step) => paidThrough(entries, step) }
+}
+
+async function trainNetwork(
+  attempt: Attempt,
+  settings: WideAndDeepSettings,
+  journal: Journal,
+  number: number,
+  random: RandomSource,
+  before: ReturnType<typeof paidBefore>,
+  log: (entry: Record<string, unknown>) => void,
+): Promise<Training> {
+  const { folder, config, data, split, io, onSpend } = attempt
+  const { plan, steps, batchSize } = settings
+  const engineRandom = random.split('engine')
+  const engine = await createNodeWideAndDeepEngine({
+    config: settings.config,
+    ...networkData(data),
+    users: pick(data.users, split.train, Uint32Array),
+    items: pick(data.items, split.train, Uint32Array),
+    ratings: pick(data.values, split.train, Float32Array),
+    maxBatch: plan ? maxBatchFor(plan) : batchSize,
+    random: engineRandom,
+  })
+  try {
+    const pin = { dataFingerprint: fingerprintOf(data), planId: plan ? planId(plan) : 'none' }
+    const state = before ? decodeCheckpoint(before.bytes, pin, engine.parameterCount, join(folder, files.checkpoint)) : null
+    const paid = before && state ? before.paid(state.step) : 0
+    if (plan && state && paid > state.step) journal.append({ kind: 'continued', attempt: number, from: state.step, to: paid })
+    const chunkSteps = config.checkpointEvery ?? Math.min(500, Math.max(1, Math.ceil(steps / 10)))
+    let chunk = { loss: 0, examples: 0, clipped: 0, invalid: 0 }
+    const saveCheckpoint = (saved: LoopState) => {
+      writeFileAtomically(join(folder, files.checkpoint), encodeCheckpoint(saved, pin))
+      log({ step: saved.step, ...chunk })
+      chunk = { loss: 0, examples: 0, clipped: 0, invalid: 0 }
+    }
+    const startedAt = performance.now()
+    const outcome = await runTrainingLoop({
+      engine,
+      ...loopOf(settings, split.train.length),
+      random: random.split('batches'),
+      spend: (event, from, to) => {
+        journal.append({ kind: 'spend', attempt: number, from, to, event })
+        onSpend()
+      },
+      chunkSteps,
+      ...(state ? { resume: { state, paidThrough: paid } } : {}),
+      onCheckpoint: saveCheckpoint,
+      onStep: (_step, report, count) => {
+        chunk.loss += report.lossSum
+        chunk.examples += count
+        chunk.clipped += report.clipped
+        chunk.invalid += report.invalid
+      },
+      onProgress: (done, total) => io.onProgress?.('train', done, total),
+      signal: io.signal,
+    })
+    const trainSeconds = (performance.now() - startedAt) / 1000
+    if (!outcome.finished) {
+      journal.append({ kind: 'stopped', attempt: number, step: outcome.step })
+      throw interrupted(attempt, `stopped before step ${outcome.step + 1} of ${steps}`)
+    }
+    log({ step: outcome.step, ...chunk })
+    writeModel(folder, config, networkTensors(engine))
+    return { trainSeconds, stepsPerSecond: trainSeconds > 0 ? outcome.stepsDone / trainSeconds : null }
+  } finally {
+    engine.close()
+  }
+}
+
+async function trainStages(
+  attempt: Attempt,
+  journal: Journal,
+  number: number,
+  random: RandomSource,
+  log: (entry: Record<string, unknown>) => void,
+): Promise<Training> {
+  const { folder, config, data, split, io, onSpend } = attempt
+  const startedAt = performance.now()
+  let stage = 0
+  const spend: Spend = (event) => {
+    journal.append({ kind: 'spend', attempt: number, from: stage, to: stage + 1, event })
+    stage++
+    onSpend()
+  }
+  const result = trainBiasFactors({
+    data,
+    trainRows: split.train,
+    privacy: config.privacy && stagesTarget(config.privacy),
+    random: random.split('stages'),
+    spend,
+    itemMetadata: config.itemMetadata,
+    onProgress: (done, name) => {
+      io.onProgress?.(`train (${name})`, Math.round(done * 100), 100)
+      if (io.signal?.aborted) throw interrupted(attempt, `stopped before stage ${name}`)
+    },
+  })
+  const trainSeconds = (performance.now() - startedAt) / 1000
+  log({ stages: stage, trainSeconds })
+  writeModel(folder, config, result.model.parameters())
+  return { trainSeconds, stepsPerSecond: null }
+}
+
+/** Everything after training: errors, prices, documents, and the folder's own name. */
+async function finishRun({
+  folder,
+  out,
+  config,
+  data,
+  split,
+  io,
+  unlock,
+  journal,
+  training,
+  attempts,
+  random,
+}: Attempt & {
+  readonly journal: Journal
+  readonly training: Training
+  readonly attempts: number
+  readonly random: RandomSource
+}): Promise<TrainReport> {
+  // A signal that came while a model without steps was fitted is seen here; the model is on disk, so resuming only finishes the folder.
+  await new Promise((done) => setImmediate(done))
+  if (io.signal?.aborted) throw interrupted({ out }, 'stopped after training, before the run folder was whole')
+  io.onProgress?.('evaluate', 0, 0)
+  const modelBytes = readFileSync(join(folder, files.model))
+  const { tensors } = decodeSafetensors(modelBytes, join(folder, files.model))
+  const model = loadModel(config, data, tensors)
+  const errorsOf = (predict: PredictPairs) => evaluateRatings(predict, data, split.test)
+  const metrics = errorsOf(model.predict)
+
+  const chunks = journal.entries.flatMap((entry): PaidChunk[] => (entry.kind === 'spend' ? [entry] : []))
+  const mechanism = mechanismOf(config, data)
+  const ratings = ratingsPerPerson(data.users, split.train, data.userIds.length)
+  io.onProgress?.('price', 0, 0)
+  const privacy = mechanism && priceRun(chunks, mechanism, ratings, config.noiseSource)
+  const events: PrivacyEvent = mechanism ? composeReleases(chunks.map(({ event }) => event)) : { kind: 'non-private' }
+  const facts: RunFacts = {
+    config,
+    data,
+    split,
+    privacy,
+    mechanism,
+    chunks,
+    events,
+    attempts,
+    modelHash: createHash('sha256').update(modelBytes).digest('hex'),
+    parameterCount: Object.values(tensors).reduce((sum, tensor) => sum + tensor.data.length, 0),
+  }
+  const spent = privacy && (privacy.rating.pld ?? privacy.rating.rdp)
+  const report: TrainReport = {
+    run: out,
+    model: config.model,
+    recipe: config.recipe,
+    data: { name: data.name, users: data.userIds.length, items: data.itemIds.length, interactions: data.users.length },
+    split: {
+      kind: split.kind,
+      train: split.train.length,
+      test: split.test.length,
+      testRowsOfUnseenUsers: countTestRowsOfUnseenUsers(data, split),
+    },
+    privacy: spent,
+    metrics,
+    baselines: {
+      constant: errorsOf(constantBaseline(data, split.train)),
+      itemMean: errorsOf(itemMeanBaseline(data, split.train)),
+      privateItemMean: spent && privateItemMean(data, split, spent, random, errorsOf),
+    },
+    timing: training,
+    // maxRSS is in kilobytes on every platform Node runs on.
+    peakMemoryMb: process.resourceUsage().maxRSS / 1024,
+    privacyDetails: privacy,
+    attempts,
+    notForRelease: bannerOf(facts) !== null,
+    warnings: warningsOf(facts),
+  }
+  for (const warning of report.warnings) io.onWarning?.(warning)
+  writeJsonAtomically(join(folder, files.events), {
+    formatVersion: RUN_FORMAT_VERSION,
+    privacyUnit: 'rating',
+    neighboringRelation: spent?.neighboringRelation ?? null,
+    noiseSource: config.noiseSource,
+    event: events,
+  })
+  writeJsonAtomically(
+    join(folder, files.privacy),
+    privacy ?? { formatVersion: RUN_FORMAT_VERSION, rating: null, user: null, epsilonIfShuffled: null, totalVariation: null },
+  )
+  writeJsonAtomically(join(folder, files.card), cardOf(facts))
+  writeFileAtomically(join(folder, files.statement), statementOf(facts))
+  writeFileAtomically(join(folder, files.report), reportOf(facts))
+  writeJsonAtomically(join(folder, files.results), report)
+  rmSync(join(folder, files.checkpoint), { force: true })
+  unlock()
+  publishFolder(folder, out)
+  return report
+}
+
+/** A baseline for the report in `private/`, at the price of the run itself. Its noisy means are dropped: they are never released. */
+function privateItemMean(
+  data: Interactions,
+  split: Split,
+  { epsilon, delta }: PrivacySpent,
+  random: RandomSource,
+  errorsOf: (predict: PredictPairs) => ErrorFigures,
+): (ErrorFigures & { readonly epsilon: number }) | null {
+  if (!Number.isFinite(epsilon)) return null
+  const baseline = trainPrivateItemMean({
+    data,
+    trainRows: split.train,
+    privacy: { epsilon, delta },
+    random: random.split('private item mean'),
+    spend: () => {},
+  })
+  return { ...errorsOf(baseline.predict), epsilon }
+}
+
+function warningsOf({ config, data, privacy, attempts }: RunFacts): string[] {
+  return [
+    ...(privacy && config.noiseSource === 'seeded' ? ['seeded run: whoever knows the seed can take the noise off; not for release'] : []),
+    ...(privacy && attempts > 1 ? [`this run was started ${attempts} times; every attempt is in the price`] : []),
+    ...(privacy && data.ratingScaleSource === 'inferred'
+      ? ['the rating scale was read off the ratings; give --rating-min and --rating-max to declare it']
+      : []),
+    ...(data.skippedLines > 0 ? [`${data.skippedLines} lines of the data could not be read and were skipped`] : []),
+  ]
+}
+
+function mechanismOf(config: RunConfig, data: Interactions): Mechanism | null {
+  if (config.privacy === null) return null
+  if (config.training?.plan) return { kind: 'dp-sgd', plan: config.training.plan }
+  return { kind: 'stages', stages: stagesOf(config.privacy, data), delta: config.privacy.delta }
+}
+
+/** A hair below what was asked for, so that rounding in Σμ² cannot end a hair above it. */
+const stagesTarget = ({ epsilon, delta }: NonNullable<RunConfig['privacy']>) => ({ epsilon: (epsilon as number) * (1 - 1e-12), delta })
+
+/** The stages that trainBiasFactors plans from the same public facts. */
+function stagesOf(privacy: NonNullable<RunConfig['privacy']>, data: Interactions): readonly PlannedStage[] {
+  const target = stagesTarget(privacy)
+  return planStages({
+    epsilon: target.epsilon,
+    mu: gaussianMu(target),
+    hasDemographics: data.userAttributes.length > 0,
+    hasRecency: false,
+  }).stages
+}
+
+function resolveTraining(request: ResolvedRequest, data: Interactions, split: Split): WideAndDeepSettings {
+  const { ratingScale } = data
+  if (ratingScale === null) throw implicitData(data)
+  const calibrateNoise: CalibrateNoise = ({ epsilon, delta, relation, eventOf }) =>
+    calibrate({ make: eventOf, epsilon, delta, relation }).value
+  const columns: WideAndDeepData = networkData(data)
+  return resolveRecipe(
+    {
+      recipe: request.recipe ?? 'repaired',
+      rows: split.train.length,
+      ratingScale,
+      privacy: request.privacy && {
+        delta: request.privacy.delta,
+        epsilon: request.privacy.epsilon ?? undefined,
+        noiseMultiplier: request.privacy.noiseMultiplier ?? undefined,
+      },
+      calibrate: calibrateNoise,
+      overrides: request.overrides,
+    },
+    (wanted) => {
+      const config = withAvailableFeatures(wanted, columns)
+      return { config, blocks: createWideAndDeepNetwork(config, columns, { kernels: 'reference' }).network.blocks.map(({ name }) => name) }
+    },
+  )
+}
+
+/** What must hold before a folder is made. */
+function checkTrainable(config: RunConfig, data: Interactions, split: Split): void {
+  if (data.feedback === 'implicit' || data.ratingScale === null) throw implicitData(data)
+  if (config.itemMetadata && data.itemTable === null)
+    throw new TacetError('invalid-argument', `${data.name} has no catalogue, so there is no item metadata`, {
+      wayOut: 'leave out --item-metadata',
+    })
+  for (const row of split.train)
+    if (!Number.isFinite(data.values[row] as number))
+      throw new TacetError('malformed-data', `row ${row} of ${data.name} has the rating ${data.values[row]}`, { wayOut: 'repair the file' })
+}
+
+function implicitData(data: Interactions): TacetError {
+  return new TacetError('invalid-argument', `${data.name} holds implicit feedback; both models predict ratings`, {
+    wayOut: 'use a data set with ratings, or name the rating column',
+  })
+}
+
+function dependentSplit(split: Split): TacetError {
+  return new TacetError(
+    'unsafe-plan',
+    `a private run cannot use this split: ${split.description}; one row less would move others across it`,
+    {
+      wayOut: 'split at a fixed public time, or with --split random',
+    },
+  )
+}
+
+function interrupted({ out }: { readonly out: string }, where: string): TacetError {
+  return new TacetError('interrupted', `${where}; what is done is in ${workingFolderOf(out)}`, {
+    wayOut: `go on with it: tacet train --resume ${out}`,
+    details: { folder: workingFolderOf(out) },
+  })
+}
+
+function stopIfAborted(io: RunIo): void {
+  if (io.signal?.aborted) throw new TacetError('interrupted', 'stopped before training; nothing was written')
+}
+
+async function readData(
+  { dataPath, skipBadLines, reader }: Pick<ResolvedRequest, 'dataPath' | 'skipBadLines' | 'reader'>,
+  io: RunIo,
+): Promise<Interactions> {
+  return readDataset(dataPath, {
+    ...(reader as ReadOptions),
+    skipBadLines,
+    onProgress: ({ bytesRead, totalBytes }) => io.onProgress?.('read', bytesRead, totalBytes),
+  })
+}
+
+/** Fresh for every attempt: a resumed run never draws the noise of the attempt before it again (privacy-rules 16). */
+function randomOf(config: RunConfig, attempt: number): RandomSource {
+  return config.seed === null ? secureRandom() : seededRandom(config.seed).split(`attempt ${attempt}`)
+}
+
+function writeModel(folder: string, config: RunConfig, tensors: NamedTensors): void {
+  writeFileAtomically(join(folder, files.model), encodeSafetensors(tensors, { format: 'tacet-model-1', model: config.model }))
+}
+
+function pick<Column extends Uint32Array | Float32Array>(column: Column, rows: Uint32Array, kind: new (length: number) => Column): Column {
+  const out = new kind(rows.length)
+  for (let i = 0; i < rows.length; i++) out[i] = column[rows[i] as number] as number
+  return out
+}

@@ -1,0 +1,275 @@
+/**
+ * Recipes for Wide & Deep: from a recipe's name, the size of the data and a privacy target to every number that training needs. `paper` is seed
+ * 000 to the letter. `repaired` is the same network made to work under privacy: inputs on [0, 1], a public output bias, large Poisson batches,
+ * momentum, and bounds and rates that spend the noise where it buys most.
+ *
+ * Functions of n, ε and public facts alone: they never look at a rating, so they cost nothing. The anchors of `repaired` were chosen on a
+ * validation cut inside MovieLens 1M's training rows (docs/decisions/0007-runs-and-resume.md), which is a caveat on that data set
+ * (privacy-rules 5) and not on others. Explicit settings override the recipe.
+ */
+import { checkNumber, TacetError } from '../errors.ts'
+import { paperWideAndDeep, type WideAndDeepConfig } from '../models/index.ts'
+import { type CalibrateNoise, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
+import type { Optimizer } from './engine.ts'
+import type { Averaging, TrainingLoop } from './loop.ts'
+
+export const recipeNames = ['paper', 'repaired'] as const
+export type RecipeName = (typeof recipeNames)[number]
+
+/** What a person may set against the recipe. */
+export interface RecipeOverrides {
+  readonly epochs?: number
+  /** Expected batch size with privacy, batch size without. */
+  readonly batchSize?: number
+  readonly learningRate?: number
+  /** The joint L2 sensitivity of the clipped sum: bounds of single blocks keep their proportions. */
+  readonly maxGradNorm?: number
+}
+
+export interface RecipeRequest {
+  readonly recipe: RecipeName
+  /** Training rows (public: statement). */
+  readonly rows: number
+  readonly ratingScale: { readonly min: number; readonly max: number }
+  readonly privacy: null | { readonly delta: number; readonly epsilon?: number | undefined; readonly noiseMultiplier?: number | undefined }
+  /** Finds σ for ε; the PLD accountant's. */
+  readonly calibrate: CalibrateNoise
+  readonly overrides: RecipeOverrides
+}
+
+/** Everything training needs, as plain data: `config.json` of a run holds it. */
+export interface WideAndDeepSettings {
+  readonly recipe: RecipeName
+  /** With the data set's features taken out that are not there (withAvailableFeatures). */
+  readonly config: WideAndDeepConfig
+  readonly plan: PrivatePlan | null
+  readonly batchSize: number
+  readonly steps: number
+  readonly optimizer: Optimizer
+  readonly learningRateDecay: 'none' | 'linear'
+  readonly averaging: Averaging
+  readonly blockRates: Readonly<Record<string, number>>
+}
+
+const paperBatchSize = 512
+const defaultEpochs = 5
+
+/** Keras' Adam, which seed 000 used. */
+const kerasAdam = (learningRate: number): Optimizer => ({ kind: 'adam', learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 })
+
+/**
+ * @param configOf takes the recipe's network configuration to the one that fits the data, and its blocks in the engine's order
+ * @throws TacetError invalid-argument (batch larger than the data, a setting out of range), unsafe-plan (no noise), not-calibratable
+ */
+export function resolveRecipe(
+  request: RecipeRequest,
+  configOf: (config: WideAndDeepConfig) => { readonly config: WideAndDeepConfig; readonly blocks: readonly string[] },
+): WideAndDeepSettings {
+  const { recipe, rows, privacy, overrides } = request
+  checkNumber('rows', rows, { atLeast: 1, integer: true })
+  if (overrides.learningRate !== undefined) checkNumber('learning-rate', overrides.learningRate, { above: 0 })
+  if (overrides.maxGradNorm !== undefined) {
+    if (privacy === null)
+      throw new TacetError('invalid-argument', 'max-grad-norm means nothing without privacy: nothing is clipped', {
+        wayOut: 'leave out --max-grad-norm',
+      })
+    checkNumber('max-grad-norm', overrides.maxGradNorm, { above: 0 })
+  }
+  if (overrides.batchSize !== undefined && overrides.batchSize > rows)
+    throw new TacetError('invalid-argument', `batch size ${overrides.batchSize} is larger than the data: ${rows} training rows`, {
+      wayOut: `use a --batch-size of at most ${rows}`,
+    })
+  const epochs = checkNumber('epochs', overrides.epochs ?? defaultEpochs, { above: 0 })
+  return recipe === 'paper' ? paper(request, epochs, configOf(paperWideAndDeep)) : repaired(request, epochs, configOf)
+}
+
+/** Steps of `epochs` passes without privacy: every epoch has its last, smaller batch. */
+const shuffledSteps = (rows: number, batchSize: number, epochs: number): number =>
+  Math.max(1, Math.round(epochs * Math.ceil(rows / batchSize)))
+
+function paper(
+  { rows, privacy, calibrate, overrides }: RecipeRequest,
+  epochs: number,
+  { config }: { readonly config: WideAndDeepConfig },
+): WideAndDeepSettings {
+  const batchSize = checkNumber('batch-size', overrides.batchSize ?? Math.min(paperBatchSize, rows), { atLeast: 1, integer: true })
+  const plan =
+    privacy &&
+    planDpSgd({
+      privacyUnit: 'rating',
+      datasetSize: rows,
+      expectedBatchSize: batchSize,
+      epochs,
+      delta: privacy.delta,
+      clipping: { kind: 'flat', maxGradNorm: overrides.maxGradNorm ?? 1 },
+      calibrate,
+      ...target(privacy),
+    })
+  return {
+    recipe: 'paper',
+    config,
+    plan,
+    batchSize,
+    steps: plan?.steps ?? shuffledSteps(rows, batchSize, epochs),
+    optimizer: kerasAdam(overrides.learningRate ?? 1e-3),
+    learningRateDecay: 'none',
+    averaging: { kind: 'none' },
+    blockRates: {},
+  }
+}
+
+const target = (privacy: NonNullable<RecipeRequest['privacy']>): { epsilon: number } | { noiseMultiplier: number } =>
+  privacy.noiseMultiplier === undefined ? { epsilon: privacy.epsilon as number } : { noiseMultiplier: privacy.noiseMultiplier }
+
+/**
+ * The repaired recipe at one price. Bounds and rates are per block of parameters, in the proportions given: noise is the same on every coordinate,
+ * so a block whose gradients say little is bounded tightly and costs little of the joint sensitivity.
+ */
+interface Anchor {
+  /** ε by the PLD at δ = 1e-5 of these q, σ and steps on ML-1M's 800,165 training rows. */
+  readonly epsilon: number
+  readonly noiseMultiplier: number
+  readonly sampleRate: number
+  /** Joint L2 sensitivity. */
+  readonly maxGradNorm: number
+  /** Learning rate of the item embeddings. */
+  readonly learningRate: number
+  /** Bounds in proportion to the item embeddings' 1. */
+  readonly bounds: { readonly user: number; readonly outputBias: number; readonly rest: number }
+  /** Rates in proportion to the item embeddings' 1. */
+  readonly rates: { readonly user: number; readonly outputBias: number; readonly rest: number }
+  readonly embeddingInitialScale: number
+}
+
+const anchors: readonly Anchor[] = [
+  {
+    epsilon: 0.0408,
+    noiseMultiplier: 45.6,
+    sampleRate: 1 / 12,
+    maxGradNorm: 1.4,
+    learningRate: 8,
+    bounds: { user: 0.1, outputBias: 0.02, rest: 0.1 },
+    rates: { user: 0.1, outputBias: 0.002, rest: 0 },
+    embeddingInitialScale: 0.2,
+  },
+  {
+    epsilon: 1.15,
+    noiseMultiplier: 1.67,
+    sampleRate: 1 / 30,
+    maxGradNorm: 1.8,
+    learningRate: 27,
+    bounds: { user: 0.3, outputBias: 1, rest: 0.1 },
+    rates: { user: 0.1, outputBias: 0.0006, rest: 0.003 },
+    embeddingInitialScale: 0.2,
+  },
+]
+
+/** Middle of the scale and a bit: 3.5 of 1 … 5. A declared constant, not a mean of ratings. */
+const publicOutputBias = ({ min, max }: RecipeRequest['ratingScale']): number => min + 0.625 * (max - min)
+
+function repaired(
+  { rows, privacy, calibrate, overrides, ratingScale }: RecipeRequest,
+  epochs: number,
+  configOf: Parameters<typeof resolveRecipe>[1],
+): WideAndDeepSettings {
+  const initialOutputBias = publicOutputBias(ratingScale)
+  if (privacy === null) {
+    const { config } = configOf({ ...paperWideAndDeep, inputs: 'scaled', initialOutputBias })
+    const batchSize = checkNumber('batch-size', overrides.batchSize ?? Math.min(paperBatchSize, rows), { atLeast: 1, integer: true })
+    return {
+      recipe: 'repaired',
+      config,
+      plan: null,
+      batchSize,
+      steps: shuffledSteps(rows, batchSize, epochs),
+      optimizer: kerasAdam(overrides.learningRate ?? 1e-3),
+      learningRateDecay: 'linear',
+      averaging: { kind: 'none' },
+      blockRates: {},
+    }
+  }
+  const anchor =
+    privacy.noiseMultiplier === undefined
+      ? anchorAt('epsilon', privacy.epsilon as number)
+      : anchorAt('noiseMultiplier', privacy.noiseMultiplier)
+  const { config, blocks } = configOf({
+    ...paperWideAndDeep,
+    inputs: 'scaled',
+    initialOutputBias,
+    embeddingInitialScale: anchor.embeddingInitialScale,
+  })
+  const batchSize = overrides.batchSize ?? Math.max(1, Math.round(anchor.sampleRate * rows))
+  const bounds = blocks.map((name) => blockValue(name, anchor.bounds))
+  const joint = Math.hypot(...bounds)
+  const maxGradNorm = overrides.maxGradNorm ?? anchor.maxGradNorm
+  const plan = planDpSgd({
+    privacyUnit: 'rating',
+    datasetSize: rows,
+    expectedBatchSize: checkNumber('batch-size', batchSize, { atLeast: 1, integer: true }),
+    epochs,
+    delta: privacy.delta,
+    clipping: { kind: 'per-block', maxGradNorms: bounds.map((bound) => (bound / joint) * maxGradNorm) },
+    calibrate,
+    ...target(privacy),
+  })
+  return {
+    recipe: 'repaired',
+    config,
+    plan,
+    batchSize,
+    steps: plan.steps,
+    optimizer: { kind: 'sgd', learningRate: overrides.learningRate ?? anchor.learningRate, momentum: 0.9 },
+    learningRateDecay: 'linear',
+    averaging: { kind: 'none' },
+    blockRates: Object.fromEntries(blocks.map((name) => [name, blockValue(name, anchor.rates)])),
+  }
+}
+
+function blockValue(name: string, values: Anchor['bounds']): number {
+  if (name === 'embedding.item') return 1
+  if (name === 'embedding.user') return values.user
+  return name === 'output.bias' ? values.outputBias : values.rest
+}
+
+/** The recipe between anchors: logarithms interpolated along the logarithm of `by`; the nearest anchor beyond the ends. */
+function anchorAt(by: 'epsilon' | 'noiseMultiplier', value: number): Anchor {
+  const sorted = anchors.toSorted((a, b) => a[by] - b[by])
+  const above = sorted.findIndex((anchor) => anchor[by] >= value)
+  if (above <= 0) return sorted.at(above) as Anchor
+  const low = sorted[above - 1] as Anchor
+  const high = sorted[above] as Anchor
+  const share = Math.log(value / low[by]) / Math.log(high[by] / low[by])
+  const between = (a: number, b: number) => (a > 0 && b > 0 ? a ** (1 - share) * b ** share : a * (1 - share) + b * share)
+  const each = (a: Anchor['bounds'], b: Anchor['bounds']) => ({
+    user: between(a.user, b.user),
+    outputBias: between(a.outputBias, b.outputBias),
+    rest: between(a.rest, b.rest),
+  })
+  return {
+    epsilon: between(low.epsilon, high.epsilon),
+    noiseMultiplier: between(low.noiseMultiplier, high.noiseMultiplier),
+    sampleRate: between(low.sampleRate, high.sampleRate),
+    maxGradNorm: between(low.maxGradNorm, high.maxGradNorm),
+    learningRate: between(low.learningRate, high.learningRate),
+    bounds: each(low.bounds, high.bounds),
+    rates: each(low.rates, high.rates),
+    embeddingInitialScale: between(low.embeddingInitialScale, high.embeddingInitialScale),
+  }
+}
+
+/** The part of a training loop that a recipe decides. */
+export function loopOf(
+  settings: WideAndDeepSettings,
+  rows: number,
+): Pick<TrainingLoop, 'batches' | 'optimizerAt' | 'averaging' | 'blockRates'> {
+  const { plan, batchSize, steps, optimizer, learningRateDecay, averaging, blockRates } = settings
+  return {
+    batches: plan ? { kind: 'poisson', plan } : { kind: 'shuffled', datasetSize: rows, batchSize, steps },
+    optimizerAt:
+      learningRateDecay === 'none'
+        ? () => optimizer
+        : (step) => ({ ...optimizer, learningRate: optimizer.learningRate * (1 - step / steps) }),
+    averaging,
+    blockRates,
+  }
+}
