@@ -7,7 +7,9 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAccountCommand } from './commands/account.ts'
+import { addAuditCommand } from './commands/audit.ts'
 import { addDataCommand } from './commands/data.ts'
+import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
 import { addStudyCommand } from './commands/study.ts'
@@ -26,6 +28,8 @@ const commands: readonly AddCommand[] = [
   addEvaluateCommand,
   addRecommendCommand,
   addStudyCommand,
+  addAuditCommand,
+  addDemoCommand,
   addDoctorCommand,
 ]
 

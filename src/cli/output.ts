@@ -6,6 +6,9 @@ import type { CommandContext } from './io.ts'
 
 const labelWidth = 10
 
+/** How this program is called: from a checkout through npm, once installed by its name. For the "next" lines. */
+export const programName = import.meta.url.endsWith('.ts') ? 'npm run -s tacet --' : 'tacet'
+
 /** One JSON text on one line. Infinity is "inf" (JSON has no infinity), NaN is null, typed arrays are arrays. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, entry: unknown) => {
@@ -64,4 +67,15 @@ export function textTable(headers: readonly string[], rows: readonly (readonly s
       .join('  ')
       .trimEnd(),
   )
+}
+
+/** `text` without Markdown's emphasis, broken at spaces into lines of at most `width` characters. */
+export function prose(text: string, width = 100): string[] {
+  const lines: string[] = []
+  for (const word of text.replaceAll('**', '').split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { describeFailure } from '../../src/cli/failure.ts'
-import { count, duration, line, significant, textTable, toJson } from '../../src/cli/output.ts'
+import { count, duration, line, prose, significant, textTable, toJson } from '../../src/cli/output.ts'
 import { createProgress } from '../../src/cli/progress.ts'
 import { TacetError } from '../../src/errors.ts'
 import { errorOf, lineCount, tacet } from './capture.ts'
@@ -120,6 +120,11 @@ describe('output', () => {
     ])
     expect(count(1_000_209)).toBe('1,000,209')
     expect([0.4, 12.34, 125, 7265].map(duration)).toEqual(['0.40 s', '12.3 s', '2 min 05 s', '2 h 01 min'])
+  })
+
+  test('prose is broken at spaces and loses its emphasis', () => {
+    expect(prose('**one** two three', 8)).toEqual(['one two', 'three'])
+    expect(prose('unbreakable', 3)).toEqual(['unbreakable'])
   })
 
   test('facts that are not there leave no gap', () => {

@@ -7,7 +7,7 @@ import { TacetError } from '../../errors.ts'
 import type { TrainReport, TrainRequest } from '../../runs/index.ts'
 import { choiceFlag, defined, deltaBounds, examples, integerFlag, numberFlag, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
-import { count, duration, line, printResult, significant, under } from '../output.ts'
+import { count, duration, line, printResult, programName, significant, under } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { addReaderFlags, type ReaderFlags, readerOptions } from './reader-flags.ts'
 
@@ -231,7 +231,7 @@ export function describeTraining(report: TrainReport): string[] {
       timing.stepsPerSecond !== null && `${count(Math.round(timing.stepsPerSecond))} steps/s`,
       `${count(Math.round(report.peakMemoryMb))} MB at most`,
     ),
-    line('saved', `${report.run}`, privacy ? `next: tacet audit ${report.run}` : `next: tacet evaluate ${report.run}`),
+    line('saved', `${report.run}`, `next: ${programName} ${privacy ? 'audit' : 'evaluate'} ${report.run}`),
   ]
 }
 
