@@ -1,8 +1,26 @@
 /** Privacy: events, mechanisms, accountants, clipping policies, the plan that binds sampler to accountant, and the statement. */
 
 export { type Accountant, bestGuessChance, type EpsilonBound } from './accounting/accountant.ts'
+export {
+  type AccountantName,
+  accountantNamed,
+  accountantNames,
+  type Calibrated,
+  type Calibration,
+  calibrate,
+} from './accounting/calibrate.ts'
+export { type CaseAnswer, priceCase, priceCases } from './accounting/cases.ts'
 export { gaussianDelta, gaussianEpsilon, gaussianMu } from './accounting/gaussian.ts'
 export { pldAccountant } from './accounting/pld.ts'
+export {
+  binomialMixture,
+  checkRelation,
+  type DpSgdPrice,
+  type DpSgdQuestion,
+  dpSgdEvent,
+  jsonReady,
+  priceDpSgd,
+} from './accounting/price.ts'
 export { rdpAccountant, rdpAt } from './accounting/rdp.ts'
 export {
   adaptiveClipStep,

@@ -27,8 +27,11 @@ export interface Accountant {
    * @throws TacetError unsupported-event where it cannot be bounded; invalid-argument for a malformed event
    */
   compose(event: PrivacyEvent, times?: number): Accountant
-  /** @param delta in [0, 1) */
-  epsilon(delta: number): EpsilonBound
+  /**
+   * @param delta in [0, 1)
+   * @param onlyUpper leaves `epsilonLower` at 0 (or null), which halves the work: for searches
+   */
+  epsilon(delta: number, onlyUpper?: boolean): EpsilonBound
   /** Upper bound of δ at `epsilon` ≥ 0. */
   delta(epsilon: number): number
 }

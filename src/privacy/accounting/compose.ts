@@ -21,7 +21,7 @@ export type Question = { readonly kind: 'epsilon'; readonly delta: number } | { 
 export const maxTransform = 1 << 22
 
 /** ln of the tilted chance that the window may miss on either side. */
-const logMissed = -30
+const logMissed = -25
 
 interface Moments {
   /** Σ times·ln E[e^(λX)] over the finite losses (so e^K at λ = 0 is the chance that nothing is revealed). */
@@ -30,28 +30,46 @@ interface Moments {
   readonly variance: number
 }
 
+const logMasses = new WeakMap<Float64Array, Float64Array>()
+function logMassOf(mass: Float64Array): Float64Array {
+  let logs = logMasses.get(mass)
+  if (!logs) {
+    logs = mass.map(Math.log)
+    logMasses.set(mass, logs)
+  }
+  return logs
+}
+
+/** Largest ln(mass) + λ·index·Δ, so that tilted masses can be taken relative to it. */
+function peakOf(logs: Float64Array, slope: number): number {
+  let peak = -Infinity
+  for (let i = 0; i < logs.length; i++) {
+    const log = logs[i]! + slope * i
+    if (log > peak) peak = log
+  }
+  return peak
+}
+
 function momentsOf({ distribution, times }: Part, interval: number, lambda: number): Moments {
   const { first, mass } = distribution
-  // Weights relative to the largest possible one, so they neither overflow nor vanish together.
-  const anchor = lambda >= 0 ? mass.length - 1 : 0
-  const ratio = Math.exp(-Math.abs(lambda) * interval)
-  const step = lambda >= 0 ? -1 : 1
-  let weight = 1
+  const logs = logMassOf(mass)
+  const slope = lambda * interval
+  const peak = peakOf(logs, slope)
   let sum = 0
   let sum1 = 0
   let sum2 = 0
-  for (let d = 0, i = anchor; d < mass.length; d++, i += step) {
-    if ((d & 1023) === 0) weight = Math.exp(-Math.abs(lambda) * interval * d)
-    const w = weight * mass[i]!
+  for (let i = 0; i < logs.length; i++) {
+    const log = logs[i]! + slope * i - peak
+    if (log < -60) continue
+    const w = Math.exp(log)
     sum += w
-    sum1 += w * d
-    sum2 += w * d * d
-    weight *= ratio
+    sum1 += w * i
+    sum2 += w * i * i
   }
   const mean = sum1 / sum
   return {
-    log: times * (Math.log(sum) + lambda * (first + anchor) * interval),
-    mean: times * (first + anchor + step * mean) * interval,
+    log: times * (Math.log(sum) + peak + slope * first),
+    mean: times * (first + mean) * interval,
     variance: times * Math.max(0, sum2 / sum - mean * mean) * interval * interval,
   }
 }
@@ -113,11 +131,13 @@ export interface Composed {
 }
 
 function tilted({ distribution }: Part, interval: number, lambda: number): Float64Array {
-  const { mass } = distribution
-  const out = new Float64Array(mass.length)
+  const logs = logMassOf(distribution.mass)
+  const slope = lambda * interval
+  const peak = peakOf(logs, slope)
+  const out = new Float64Array(logs.length)
   let sum = 0
-  for (let i = 0; i < mass.length; i++) {
-    const w = mass[i]! * Math.exp(lambda * interval * (i - (mass.length - 1)))
+  for (let i = 0; i < out.length; i++) {
+    const w = Math.exp(logs[i]! + slope * i - peak)
     out[i] = w
     sum += w
   }
@@ -253,7 +273,7 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
   const { interval, weights, first, scale, error, tilt, centre, infinite } = composed
   if (infinite >= delta) return Infinity
   const target = (delta - infinite) * Math.exp(-scale)
-  const slack = (x: number) => (side === 'upper' ? error : -error) * Math.exp(Math.min(700, -tilt * (x - centre)))
+  const signed = side === 'upper' ? error : -error
   const shrink = Math.exp(-interval)
   const grow = -Math.expm1(-interval)
   // From the right: `above` = Σ w, `discounted` = Σ w·e^(x − loss), `excess` = Σ w·(1 − e^(x − loss)), over losses ≥ x.
@@ -264,9 +284,11 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
     // Here the sums run over losses ≥ x₍ᵢ₊₁₎, seen from x₍ᵢ₊₁₎; step to xᵢ.
     const x = (first + i) * interval
     const next = shrink * excess + grow * above
-    if (next + slack(x) > target || x < 0) {
+    // The errors' share, e^(−tilt·(x − centre)), matters (and is worth its exponential) only once the masses have come near.
+    const slack = signed === 0 || next < 0.01 * target ? 0 : signed * Math.exp(Math.min(700, -tilt * (x - centre)))
+    if (next + slack > target || x < 0) {
       const right = x + interval
-      const wanted = target - slack(x)
+      const wanted = target - slack
       const epsilon = discounted > 0 ? right + Math.log(Math.max(0, above - wanted) / discounted) : right
       return Math.max(0, Math.min(right, Math.max(x, epsilon)))
     }

@@ -127,6 +127,7 @@ function boundsOn(
   question: Question,
   logCut: number,
   longest: number,
+  onlyUpper: boolean,
 ): Bounds | TooFine {
   const total = priced.reduce((sum, each) => sum + each.times, 0)
   const samples: Samples[] = []
@@ -154,6 +155,7 @@ function boundsOn(
     )
     if (typeof above !== 'number') return above
     upper = Math.max(upper, above)
+    if (onlyUpper) continue
     const exact = priced.flatMap(({ profile, times }, i) =>
       profile.exact ? [{ distribution: aligned ? exactly(uppers[i]!) : lowerDistribution(uppers[i]!, interval), times }] : [],
     )
@@ -167,13 +169,13 @@ function boundsOn(
 /** Upper and lower bound agree to this (relative), where the grid can be made fine enough. */
 const closeEnough = 1e-3
 
-function bounds(priced: readonly Priced[], question: Question): Bounds {
+function bounds(priced: readonly Priced[], question: Question, onlyUpper = false): Bounds {
   const total = priced.reduce((sum, each) => sum + each.times, 0)
   let spread = 0
   for (const { profile, times } of priced) spread += 2 * times * roughDivergence(profile)
   // Variance added by the grid is at most total·Δ²/4: a share of 4e-5 of the rough variance. Never coarser than it must be for a short
   // composition, never finer than an affordable transform, and a power of two, so that neighbouring plans share a grid.
-  const wanted = Math.min(Math.sqrt((1.6e-4 * spread) / total), (20 * Math.sqrt(spread)) / (1 << 15))
+  const wanted = Math.min(Math.sqrt((2e-4 * spread) / total), (20 * Math.sqrt(spread)) / (1 << 13))
   const affordable = (20 * Math.sqrt(spread)) / (1 << 18)
   const lattice = priced[0]!.profile.lattice
   const aligned = lattice !== undefined && priced.every(({ profile }) => profile.lattice === lattice)
@@ -183,7 +185,15 @@ function bounds(priced: readonly Priced[], question: Question): Bounds {
   let best: Bounds | undefined
   let coarsened = false
   for (let round = 0; round < 40; round++) {
-    const found = boundsOn(priced, aligned ? lattice : interval, aligned, question, logCut, coarsened ? maxTransform / 2 : maxTransform / 4)
+    const found = boundsOn(
+      priced,
+      aligned ? lattice : interval,
+      aligned,
+      question,
+      logCut,
+      coarsened ? maxTransform / 2 : maxTransform / 4,
+      onlyUpper,
+    )
     if ('points' in found) {
       if (best) return best
       coarsened = true
@@ -197,7 +207,7 @@ function bounds(priced: readonly Priced[], question: Question): Bounds {
       continue
     }
     const { upper, lower } = best
-    if (coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
+    if (onlyUpper || coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
     if (!priced.every(({ profile }) => profile.exact) || round > 4) return best
     interval /= 2
   }
@@ -238,7 +248,7 @@ class PldAccountant implements Accountant {
     return new PldAccountant(this.relation, after)
   }
 
-  epsilon(delta: number): EpsilonBound {
+  epsilon(delta: number, onlyUpper = false): EpsilonBound {
     checkDelta(delta)
     const { muSquared, others, nonPrivate } = this.#releases
     if (nonPrivate) return { epsilon: Infinity, epsilonLower: Infinity }
@@ -260,8 +270,8 @@ class PldAccountant implements Accountant {
       const epsilon = singleEpsilon(only, delta)
       return { epsilon, epsilonLower: only.exact ? epsilon : 0 }
     }
-    const { upper, lower } = bounds(priced, { kind: 'epsilon', delta })
-    return { epsilon: upper, epsilonLower: lower }
+    const { upper, lower } = bounds(priced, { kind: 'epsilon', delta }, onlyUpper)
+    return { epsilon: upper, epsilonLower: onlyUpper ? 0 : lower }
   }
 
   delta(epsilon: number): number {
@@ -272,7 +282,7 @@ class PldAccountant implements Accountant {
     const priced = pricedReleases(this.#releases)
     const [first] = priced
     if (priced.length === 1 && first!.times === 1) return Math.exp(Math.max(first!.profile.logUp(epsilon), first!.profile.logDown(epsilon)))
-    return bounds(priced, { kind: 'delta', epsilon }).upper
+    return bounds(priced, { kind: 'delta', epsilon }, true).upper
   }
 }
 

@@ -58,32 +58,48 @@ interface LinePair {
   /** Narrowest feature, and how far the mass may move at order α. */
   readonly feature: number
   readonly reach: (alpha: number) => number
+  /** Where mass can gather, if that is known: elsewhere the integrand is e⁻⁸⁰ below it. */
+  readonly gathers?: (alpha: number) => readonly number[]
 }
 
 /**
  * ln ∫ weight·excess(ratio) by composite Gauss–Legendre over panels no wider than the narrowest feature, leaving out panels that are
  * e⁻⁵⁰ below the largest.
  */
-function logExcessIntegral({ logWeight, logRatio, feature, reach }: LinePair, alpha: number): number {
-  const edge = reach(alpha) + 13
+function logExcessIntegral({ logWeight, logRatio, feature, reach, gathers }: LinePair, alpha: number): number {
   const width = Math.min(1, feature)
-  const panels = Math.ceil((2 * edge) / width)
   const at = (z: number) => logWeight(z) + logExcess(alpha, logRatio(z))
-  const middles = new Float64Array(panels)
+  const centres: number[] = []
+  const heights: number[] = []
   let high = -Infinity
-  for (let i = 0; i < panels; i++) {
-    // Off-centre, so that a ratio of exactly 1 in the middle does not hide the panel.
-    middles[i] = Math.max(at(-edge + (i + 0.37) * width), at(-edge + (i + 0.71) * width))
-    high = Math.max(high, middles[i]!)
+  for (const [from, to] of windows(gathers?.(alpha), reach(alpha))) {
+    for (let centre = from + width / 2; centre - width / 2 < to; centre += width) {
+      // Off-centre, so that a ratio of exactly 1 in the middle does not hide the panel.
+      const height = Math.max(at(centre - 0.13 * width), at(centre + 0.21 * width))
+      centres.push(centre)
+      heights.push(height)
+      high = Math.max(high, height)
+    }
   }
   const { nodes, weights } = gaussLegendre(16)
   let sum = 0
-  for (let i = 0; i < panels; i++) {
-    if (middles[i]! < high - 60) continue
-    const centre = -edge + (i + 0.5) * width
+  for (const [i, centre] of centres.entries()) {
+    if (heights[i]! < high - 60) continue
     for (let k = 0; k < nodes.length; k++) sum += weights[k]! * Math.exp(at(centre + (width / 2) * nodes[k]!) - high)
   }
   return high + Math.log((sum * width) / 2)
+}
+
+/** Disjoint intervals of ±13 around the points, or one over everything within reach. */
+function windows(points: readonly number[] | undefined, reach: number): [number, number][] {
+  if (!points) return [[-reach - 13, reach + 13]]
+  const joined: [number, number][] = []
+  for (const point of [...points].sort((a, b) => a - b)) {
+    const last = joined.at(-1)
+    if (last && point - 13 <= last[1]) last[1] = point + 13
+    else joined.push([point - 13, point + 13])
+  }
+  return joined
 }
 
 const swap = (pair: LinePair): LinePair => ({
@@ -105,6 +121,8 @@ function sampledPair(q: number, c: number): LinePair {
     },
     feature: 1 / c,
     reach: (alpha) => alpha * c,
+    // Below the crossing the ratio is 1 − q at least, above it grows like e^(cz): the integrand peaks at 0, at αc, or between at the crossing.
+    gathers: (alpha) => [0, alpha * c, c / 2 - logOdds / c],
   }
 }
 
@@ -117,20 +135,65 @@ function replacedPair(q: number, c: number): LinePair {
     logWeight: (z) => logNormalPdf(z) + logMinus(z),
     logRatio: (z) => plus.logRatio(z) - logMinus(z),
     reach: (alpha) => (2 * alpha - 1) * c,
+    gathers: (alpha) => {
+      const crossing = c / 2 + (Math.log1p(-q) - Math.log(q)) / c
+      return [0, alpha * c, (alpha - 1) * c, (2 * alpha - 1) * c, crossing, -crossing]
+    },
   }
 }
 
+/**
+ * A mixture of Gaussians against N(0, 1), shifts ascending. Where ln pᵢ is concave in cᵢ (a Binomial is), the terms of the ratio fall off on
+ * both sides of the largest, and only those near it are summed; and given z the shifts spread by no more than the noise or one step.
+ */
 function mixturePair(standardDeviation: number, shifts: readonly number[], chances: readonly number[]): LinePair {
-  const c = shifts.map((shift) => shift / standardDeviation)
-  const most = c.at(-1) as number
+  const c = Float64Array.from(shifts, (shift) => shift / standardDeviation)
+  const p = Float64Array.from(chances)
+  const logP = p.map(Math.log)
+  const n = c.length
+  let concave = true
+  let step = 0
+  for (let i = 1; i < n; i++) {
+    step = Math.max(step, c[i]! - c[i - 1]!)
+    if (i > 1) concave &&= (logP[i]! - logP[i - 1]!) / (c[i]! - c[i - 1]!) <= (logP[i - 1]! - logP[i - 2]!) / (c[i - 1]! - c[i - 2]!)
+  }
+  const most = c[n - 1]!
+  let peak = 0
   return {
     logWeight: logNormalPdf,
     logRatio: (z) => {
-      const exponents = c.map((each) => each * (z - each / 2))
-      if (Math.max(...exponents) < 30) return Math.log1p(chances.reduce((sum, p, i) => sum + p * Math.expm1(exponents[i]!), 0))
-      return logSumExp(exponents.map((exponent, i) => exponent + Math.log(chances[i]!)))
+      const term = (i: number) => logP[i]! + c[i]! * (z - c[i]! / 2)
+      if (!concave) {
+        peak = 0
+        for (let i = 1; i < n; i++) if (term(i) > term(peak)) peak = i
+      } else {
+        while (peak + 1 < n && term(peak + 1) > term(peak)) peak++
+        while (peak > 0 && term(peak - 1) > term(peak)) peak--
+      }
+      const high = term(peak)
+      if (high < 3) {
+        // ln(1 + Σ pᵢ(e^tᵢ − 1)): exact where the ratio is near 1.
+        let sum = 0
+        for (let i = 0; i < n; i++) {
+          sum += p[i]! * Math.expm1(c[i]! * (z - c[i]! / 2))
+          if (concave && i > peak && p[i]! < 1e-22 && term(i) < -50) break
+        }
+        return Math.log1p(sum)
+      }
+      let sum = 1
+      for (let i = peak + 1; i < n; i++) {
+        const log = term(i) - high
+        if (log > -45) sum += Math.exp(log)
+        else if (concave) break
+      }
+      for (let i = peak - 1; i >= 0; i--) {
+        const log = term(i) - high
+        if (log > -45) sum += Math.exp(log)
+        else if (concave) break
+      }
+      return high + Math.log(sum)
     },
-    feature: 1 / most,
+    feature: concave ? 1 / Math.max(1, step) : 1 / most,
     reach: (alpha) => alpha * most,
   }
 }

@@ -42,7 +42,7 @@ function bestOrder(value: (alpha: number) => number): { alpha: number; value: nu
     }
     return { alpha, value: result }
   }
-  const start = Math.log(0.01)
+  const start = Math.log(1e-6)
   const end = Math.log(largestOrder)
   const step = 0.3
   let best = at(start)
