@@ -16,6 +16,8 @@ export interface Book {
   readonly finished: readonly FinishedJob[]
   cell(dataset: DatasetKey, split: SplitKind, task: StudyTask): Cell
   prices(dataset: DatasetKey): readonly { readonly noiseMultiplier: number; readonly price: PriceResult }[]
+  /** ε of a person by RDP at this σ; null where it was not computed, or is infinite. */
+  personByRdp(noiseMultiplier: number): number | null
   audits(): readonly { readonly task: Extract<StudyTask, { kind: 'audit' }>; readonly audit: AuditResult }[]
 }
 
@@ -47,6 +49,12 @@ export function createBook(finished: readonly FinishedJob[]): Book {
             : [],
         )
         .sort((a, b) => a.noiseMultiplier - b.noiseMultiplier)
+    },
+    personByRdp(noiseMultiplier) {
+      for (const { job, result } of finished)
+        if (job.task.kind === 'person-price' && result.kind === 'person-price' && job.task.noiseMultiplier === noiseMultiplier)
+          return result.rdp
+      return null
     },
     audits() {
       return finished.flatMap(({ job, result }) =>

@@ -73,9 +73,20 @@ export type StudyTask =
       readonly delta: number
       readonly persons: readonly number[]
     }
+  /** The same plan by RDP for a person with so many ratings: slow, so a job of its own. */
+  | {
+      readonly kind: 'person-price'
+      readonly datasetSize: number
+      readonly batchSize: number
+      readonly epochs: number
+      readonly noiseMultiplier: number
+      readonly delta: number
+      readonly ratings: number
+    }
   | {
       readonly kind: 'audit'
-      readonly recipe: 'paper' | 'repaired'
+      /** Wide & Deep by one of its recipes, or bias-factors. */
+      readonly model: 'paper' | 'repaired' | 'bias-factors'
       readonly privacy: Exclude<StudyPrivacy, { kind: 'none' }>
       readonly delta: number
       readonly canaries: number
@@ -101,10 +112,10 @@ export interface Measured {
   readonly predictionStdDev: number
 }
 
+/** ε of one person; null where it is infinite. */
 export interface PersonCost {
   readonly ratings: number
-  readonly pld: number | null
-  readonly rdp: number | null
+  readonly epsilon: number | null
 }
 
 export interface PriceResult {
@@ -117,7 +128,14 @@ export interface PriceResult {
   readonly rdpOrder: number | null
   /** ε of the same steps over shuffled batches, without amplification (replace-special). */
   readonly shuffled: number
+  /** By the PLD accountant. */
   readonly persons: readonly PersonCost[]
+}
+
+export interface PersonPriceResult {
+  readonly kind: 'person-price'
+  /** By RDP; null where it is infinite. */
+  readonly rdp: number | null
 }
 
 export interface TrainedResult {
@@ -157,7 +175,7 @@ export interface DivergedResult {
   readonly message: string
 }
 
-export type JobResult = PriceResult | TrainedResult | AuditResult | DivergedResult
+export type JobResult = PriceResult | PersonPriceResult | TrainedResult | AuditResult | DivergedResult
 
 export interface FinishedJob {
   readonly job: StudyJob

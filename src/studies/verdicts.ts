@@ -146,7 +146,9 @@ export function judgeClaims(book: Book, { primary }: StudyData): ClaimVerdict[] 
       evidence: `The same clipping without noise scores ${spelled(clipped.rmse)}; the best noisy row, σ = ${best.sigma}, ${spelled(best.cell.rmse)}. ${
         better.length > 0
           ? `σ = ${better.map(({ sigma }) => sigma).join(', ')} clearly beat it.`
-          : `No amount of noise beats it. On its own training rows σ = ${best.sigma} scores ${spelled(summarise(valuesOf(best.cell.runs, 'trainRmse')))}, against ${spelled(summarise(valuesOf(clipped.runs, 'trainRmse')))} without noise: it fits less, it does not generalise more.`
+          : (best.cell.rmse as Summary).mean < clipped.rmse.mean
+            ? 'The difference is within the spread of the runs.'
+            : `No amount of noise beats it. On its own training rows σ = ${best.sigma} scores ${spelled(summarise(valuesOf(best.cell.runs, 'trainRmse')))}, against ${spelled(summarise(valuesOf(clipped.runs, 'trainRmse')))} without noise: it fits less, it does not generalise more.`
       }`,
     })
   }
@@ -207,8 +209,7 @@ export function judgeClaims(book: Book, { primary }: StudyData): ClaimVerdict[] 
   if (prices.length > 0) {
     const first = prices[0]!
     const persons = first.price.persons
-    const cost = (sigma: (typeof prices)[number], index: number) =>
-      sigma.price.persons[index]?.pld ?? sigma.price.persons[index]?.rdp ?? null
+    const cost = (sigma: (typeof prices)[number], index: number) => sigma.price.persons[index]?.epsilon ?? null
     const within = prices.filter((row) => {
       const median = cost(row, 0)
       return median !== null && median <= 1

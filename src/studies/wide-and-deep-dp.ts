@@ -56,11 +56,15 @@ export function studyScope({ seeds, quick }: StudyOptions) {
     boxSeeds: numbers(Math.max(seeds, quick ? 2 : 5)),
     frontier: quick ? [0.5, 2, 8] : [0.04, 0.06, 0.14, 0.24, 0.66, 1, 2, 4, 8],
     repairedFrontier: quick ? [2] : [0.04, 0.25, 1.15, 4, 8],
+    /** σ priced by RDP for the median person: seconds to a minute each. */
+    personNoise: quick ? [5] : noiseMultipliers,
     partNoise: quick ? [1] : [1, 2],
     clipNorms: { paper: quick ? [10] : [0.1, 10, 100], repaired: quick ? [] : [1, 4, 16] },
     batchSizes: { paper: quick ? [128] : [128, 2048, 8192], repaired: quick ? [] : [4096, 131_072] },
     layers: quick ? [[]] : [[], [32], [128, 64, 32]],
-    audits: quick ? { paper: [1], repaired: [], canaries: 300 } : { paper: [1, 2, 5], repaired: [4, 8], canaries: 2000 },
+    audits: quick
+      ? { paper: [1], repaired: [], biases: [1], canaries: 300 }
+      : { paper: [1, 2, 5], repaired: [4, 8], biases: [1, 8], canaries: 2000 },
     second: quick ? { noiseMultipliers: [1], epsilons: [2] } : { noiseMultipliers: [1, 2, 5], epsilons: [0.5, 1, 2, 4, 8] },
   }
 }
@@ -143,17 +147,42 @@ export function trainingJobs({ primary, second }: StudyData, epsilons: ReadonlyM
   }
   for (const epsilon of scope.repairedFrontier) add('frontier', 'primary', main, scope.seeds, network('repaired', upTo(epsilon)))
 
+  const { train: rows, medianPersonRatings } = primary.splits[main]!
+  for (const noiseMultiplier of scope.personNoise)
+    jobs.push(
+      declareJob(
+        {
+          groups: ['prices'],
+          dataset: 'primary',
+          split: null,
+          seed: 0,
+          task: {
+            kind: 'person-price',
+            datasetSize: rows,
+            batchSize: Math.min(batchSize, rows),
+            epochs,
+            noiseMultiplier,
+            delta,
+            ratings: medianPersonRatings,
+          },
+        },
+        '',
+      ),
+    )
+
   const { canaries } = scope.audits
   for (const sigma of scope.audits.paper)
     add('audits', 'primary', main, once, {
       kind: 'audit',
-      recipe: 'paper',
+      model: 'paper',
       privacy: { kind: 'noise', noiseMultiplier: sigma },
       delta,
       canaries,
     })
   for (const epsilon of scope.audits.repaired)
-    add('audits', 'primary', main, once, { kind: 'audit', recipe: 'repaired', privacy: { kind: 'epsilon', epsilon }, delta, canaries })
+    add('audits', 'primary', main, once, { kind: 'audit', model: 'repaired', privacy: { kind: 'epsilon', epsilon }, delta, canaries })
+  for (const epsilon of scope.audits.biases)
+    add('audits', 'primary', main, once, { kind: 'audit', model: 'bias-factors', privacy: { kind: 'epsilon', epsilon }, delta, canaries })
 
   if (second !== null) {
     const split = second.mainSplit
