@@ -194,7 +194,9 @@ function describe(price: DpSgdPrice, other: DpSgdPrice | undefined, asked: numbe
     ...(other ? [under(`${named(other)}${gap || ' · the two agree'}`)] : []),
     line(
       'means',
-      `seeing the output makes anyone at most e^ε = ${significant(Math.exp(epsilon), 3)} times surer about ${unit}, but for a chance of δ`,
+      epsilon <= 10
+        ? `seeing the output makes anyone at most e^ε = ${significant(Math.exp(epsilon), 3)} times surer about ${unit}, but for a chance of δ`
+        : `an ε above 10 promises ${unit} next to nothing in the worst case`,
     ),
     line(
       'next',
