@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { syntheticInteractions } from '../data/index.ts'
 import { paperWideAndDeep } from '../models/index.ts'
-import { planDpSgd, planEvent, pldAccountant } from '../privacy/index.ts'
+import { gaussianEpsilon, planDpSgd, planEvent, pldAccountant } from '../privacy/index.ts'
 import { seededRandom } from '../random/index.ts'
 import { auditBiasFactors, auditWideAndDeep, planClaimFamily } from './audit.ts'
 
@@ -43,6 +43,32 @@ describe('the audit report', () => {
       expect(auc).toBeGreaterThan(0.3)
       expect(tprAt1Fpr).toBeLessThanOrEqual(1)
     }
+  })
+
+  test('Wide & Deep with one bound a block: a canary may use the whole sensitivity', async () => {
+    const plan = planDpSgd({
+      privacyUnit: 'rating',
+      datasetSize: 3000,
+      sampleRate: 1,
+      steps: 4,
+      noiseMultiplier: 2,
+      // 3 tables, 2 × 2 of the tower, 2 × 2 of the numbers, 2 of the output
+      clipping: { kind: 'per-block', maxGradNorms: Array.from({ length: 13 }, (_, i) => 0.1 + (i % 3) / 10) },
+      delta,
+    })
+    const report = await auditWideAndDeep({
+      claim: { epsilon: gaussianEpsilon({ mu: 1, delta }), delta },
+      plan,
+      config: paperWideAndDeep,
+      synthetic,
+      optimizer: { kind: 'sgd', learningRate: 0.01, momentum: 0.9 },
+      batchSize: 3000,
+      steps: 4,
+      random: seededRandom(5),
+    })
+    expect(report.power).toBeGreaterThanOrEqual(0.8)
+    expect(report.verdict).toBe('holds')
+    expect(report.epsilonLowerBound).toBeGreaterThan(0.3 * report.claimedEpsilon)
   })
 
   test('a run without privacy has no claim to refute; a network that memorises is seen by its losses', async () => {

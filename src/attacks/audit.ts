@@ -94,7 +94,7 @@ export interface WideAndDeepAuditOptions {
   readonly random: RandomSource
   /** Bulk noise for an engine, as the run draws it; default the portable generator. */
   readonly noiseOf?: (random: RandomSource) => NoiseStream
-  /** Default 2,000. */
+  /** Default 8,000 for up to 500 steps, 2,000 beyond. */
   readonly canaries?: number
   /** Default 0.999. */
   readonly confidence?: number
@@ -125,7 +125,8 @@ export async function auditWideAndDeep(options: WideAndDeepAuditOptions): Promis
     config,
     data,
     ratingScale: synthetic.ratingScale ?? { min: 0, max: 1 },
-    count: options.canaries ?? 2000,
+    // Each canary costs in every step; few steps leave room for many.
+    count: options.canaries ?? (plan.steps > 500 ? 2000 : 8000),
     random: random.split('canaries'),
   })
   const background = columnsOf(synthetic, rows.subarray(0, BACKGROUND_ROWS))
@@ -139,7 +140,7 @@ export async function auditWideAndDeep(options: WideAndDeepAuditOptions): Promis
       ...(options.noiseOf ? { noise: options.noiseOf(source) } : {}),
     })
   const audit = auditDpSgd({
-    plan,
+    plan: { ...plan, clipping: scene.clippingOf(plan.clipping) },
     family: planClaimFamily(plan, claim.delta),
     delta: claim.delta,
     confidence,

@@ -5,6 +5,7 @@
  */
 import type { AttributeColumn } from '../data/index.ts'
 import type { FeatureColumn, MultiValuedColumn, WideAndDeepConfig, WideAndDeepData } from '../models/index.ts'
+import { type PrivatePlan, sensitivityOf } from '../privacy/index.ts'
 import type { RandomSource } from '../random/index.ts'
 import type { StepEngine } from '../training/index.ts'
 import type { RatingColumns } from './dp-sgd-audit.ts'
@@ -19,6 +20,8 @@ export interface CanaryScene {
   readonly data: WideAndDeepData
   readonly canaries: RatingColumns
   readonly exclusive: (engine: StepEngine, canary: number) => readonly (readonly [offset: number, length: number])[]
+  /** The clipping of a plan for the network without canaries, for the one with them. */
+  readonly clippingOf: (clipping: PrivatePlan['clipping']) => PrivatePlan['clipping']
   /** Parameters at which a canary's gradient lies almost wholly in its own rows. */
   readonly prepare: (engine: StepEngine) => void
 }
@@ -69,6 +72,14 @@ export function canaryScene({
       users: Uint32Array.from({ length: count }, () => Math.floor(random.nextDouble() * data.userCount)),
       items: Uint32Array.from({ length: count }, (_, i) => data.itemCount + i),
       ratings: new Float32Array(count).fill(rating),
+    },
+    clippingOf(clipping) {
+      if (clipping.kind !== 'per-block') return clipping
+      // The canaries' table is one more block, behind the other tables. Its bound outweighs the others, so that a canary may use the sensitivity.
+      const inPart = config.categorical.filter(({ part = 'deep' }) => config.parts === 'joint' || config.parts === part)
+      const tables = new Set(inPart.map(({ name, table }) => table ?? name)).size
+      const bounds = clipping.maxGradNorms
+      return { kind: 'per-block', maxGradNorms: [...bounds.slice(0, tables), 5 * sensitivityOf(clipping), ...bounds.slice(tables)] }
     },
     prepare(engine) {
       // A silent tower and large output weights leave the error two ways to go: the output bias, and the canary's own rows.
