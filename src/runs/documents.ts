@@ -112,7 +112,7 @@ export function statementInput({ config, data, split, privacy, mechanism, chunks
       ...(attempts > 1 ? [{ what: `${attempts} attempts at this run: each is in the stated ε`, priced: true }] : []),
       ...(data.ratingScaleSource === 'inferred' ? [{ what: 'the rating scale, read off the ratings', priced: false }] : []),
     ],
-    defaultsTunedOn: ['MovieLens 1M'],
+    defaultsTunedOn: ['ml-1m'],
     notCovered: ['Checkpoints, journal and logs lie under private/ of the run folder and must stay in the training zone.'],
   }
 }
