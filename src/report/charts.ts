@@ -356,28 +356,34 @@ export function diagram(options: {
     const horizontal = width > 500 && layers <= 6
     const gap = 26
     const besides = horizontal ? gap : 8
-    const perRow = horizontal ? layers : deepest
-    const boxWidth = Math.min(190, (width - besides * (perRow - 1) - 4) / perRow)
-    const fontSize = boxWidth < 80 ? 11 : 13
-    const columns = Math.max(6, Math.floor((boxWidth - 4) / (fontSize * 0.56)))
-    const lines = new Map(
-      nodes.map((node) => [node.id, [...wrap(node.label, columns), ...(node.detail ? wrap(node.detail, columns) : [])]]),
-    )
-    const boxHeight = Math.max(...[...lines.values()].map((text) => text.length)) * 16 + 14
+    /** Side by side, all boxes are as wide as the layers allow; one above another, each layer shares the width among its own. */
+    const boxWidthOf = (layer: number) => {
+      const perRow = horizontal ? layers : members(layer).length
+      return Math.min(190, (width - besides * (perRow - 1) - 4) / perRow)
+    }
+    const textOf = (node: DiagramNode) => {
+      const boxWidth = boxWidthOf(node.layer)
+      const fontSize = boxWidth < 90 ? 11 : 13
+      const columns = Math.max(6, Math.floor((boxWidth - 4) / (fontSize * 0.56)))
+      const label = wrap(node.label, columns)
+      return { boxWidth, fontSize, labelLines: label.length, lines: [...label, ...(node.detail ? wrap(node.detail, columns) : [])] }
+    }
+    const boxHeight = Math.max(...nodes.map((node) => textOf(node).lines.length)) * 16 + 14
     const height = horizontal ? deepest * (boxHeight + 18) + 8 : layers * (boxHeight + gap) + 8
-    const place = new Map<string, { x: number; y: number }>()
+    const place = new Map<string, { x: number; y: number; boxWidth: number }>()
     for (let layer = 0; layer < layers; layer++) {
       const inside = members(layer)
+      const boxWidth = boxWidthOf(layer)
       inside.forEach((node, i) => {
-        if (horizontal) place.set(node.id, { x: 2 + layer * (boxWidth + gap), y: (height * (i + 0.5)) / inside.length - boxHeight / 2 })
-        else place.set(node.id, { x: (width * (i + 0.5)) / inside.length - boxWidth / 2, y: 4 + layer * (boxHeight + gap) })
+        if (horizontal)
+          place.set(node.id, { x: 2 + layer * (boxWidth + gap), y: (height * (i + 0.5)) / inside.length - boxHeight / 2, boxWidth })
+        else place.set(node.id, { x: (width * (i + 0.5)) / inside.length - boxWidth / 2, y: 4 + layer * (boxHeight + gap), boxWidth })
       })
     }
     const boxes = nodes
       .map((node) => {
         const { x, y } = place.get(node.id) as { x: number; y: number }
-        const text = lines.get(node.id) as string[]
-        const labelLines = wrap(node.label, columns).length
+        const { boxWidth, fontSize, labelLines, lines: text } = textOf(node)
         const start = y + boxHeight / 2 - (text.length - 1) * 8 + 4
         return `<rect class="box" x="${round(x)}" y="${round(y)}" width="${round(boxWidth)}" height="${boxHeight}" rx="5"/>${text
           .map(
@@ -393,8 +399,8 @@ export function diagram(options: {
         const b = place.get(to)
         if (!a || !b) throw new RangeError(`diagram arrow ${from} → ${to} names a box that is not there`)
         const [x1, y1, x2, y2] = horizontal
-          ? [a.x + boxWidth, a.y + boxHeight / 2, b.x - 6, b.y + boxHeight / 2]
-          : [a.x + boxWidth / 2, a.y + boxHeight, b.x + boxWidth / 2, b.y - 6]
+          ? [a.x + a.boxWidth, a.y + boxHeight / 2, b.x - 6, b.y + boxHeight / 2]
+          : [a.x + a.boxWidth / 2, a.y + boxHeight, b.x + b.boxWidth / 2, b.y - 6]
         const head = horizontal ? `M${round(x2)} ${round(y2 - 4)}l6 4l-6 4Z` : `M${round(x2 - 4)} ${round(y2)}l4 6l4 -6Z`
         return `<path class="arrow" d="M${round(x1)} ${round(y1)}L${round(x2)} ${round(y2)}"/><path class="arrow-head" d="${head}"/>`
       })

@@ -82,7 +82,7 @@ export function studyReport(input: ReportInput): string {
       ...systemSection(input),
       html`<h2>How this was made</h2>
 <ul>
-<li>${options.seeds === 1 ? 'One run' : `${options.seeds} runs`} of each setting, with seeds 1 to ${options.seeds}; boxes have ${studyScope(options).boxSeeds.length}. ± is the standard deviation over runs. “Clear” means that the 95 % interval of a difference (Welch) leaves out zero. All runs share the test rows, so none of this speaks of other test rows.</li>
+<li>${options.seeds === 1 ? 'One run of each setting, seed 1' : `${options.seeds} runs of each setting, seeds 1 to ${options.seeds}`}; boxes have ${studyScope(options).boxSeeds.length} runs. A seed here is the seed of <code>tacet train --seed</code>. ± is the standard deviation over runs. “Clear” means that the 95 % interval of a difference (Welch) leaves out zero. All runs share the test rows, so none of this speaks of other test rows.</li>
 <li>Nothing was tuned on test rows. Defaults of bias-factors and of the repaired recipe were chosen on MovieLens 1M’s training rows; on that data set this choice is not covered by ε.</li>
 <li>Taken as public: the number of rows, the user and item tables, ids, the rating scale, and where item metadata is used, the catalogue.</li>
 <li>${integer(input.book.finished.length)} jobs; each is in results.csv with its settings, and in results.json.</li>
@@ -142,14 +142,14 @@ function tableOneSection(input: ReportInput): Html[] {
     })
   const columns = [
     { label: 'noise' },
-    ...(withPaper ? [numeric('ε, paper')] : []),
+    ...(withPaper ? [numeric('ε printed')] : []),
     numeric('ε, RDP'),
     numeric('ε, PLD'),
-    ...(withPaper ? [numeric('paper, RMSE / MAE')] : []),
-    numeric('ours, RMSE'),
+    ...(withPaper ? [numeric('paper')] : []),
+    numeric('ours'),
     numeric('ours, MAE'),
-    numeric('repaired, RMSE'),
-    numeric('bias-factors, RMSE'),
+    numeric('repaired'),
+    numeric('bias-factors'),
   ]
   const references = (split: SplitKind) => {
     const one = book.cell('primary', split, baseline('constant'))
@@ -164,7 +164,7 @@ ${splits.map((split) => {
   const facts = primary.splits[split]!
   return html`<h3>${split === 'chronological' ? 'Chronological split' : 'Random split'}</h3>
 <p class="lead">${integer(facts.train)} training and ${integer(facts.test)} test ratings, ${integer(facts.testRowsOfUnseenUsers)} of them by people not in training; ${facts.description}.</p>
-${table(`Table 1, ${split} split`, columns, rowsOf(split))}
+${table(`Table 1, ${split} split: RMSE, where not said otherwise`, columns, rowsOf(split))}
 ${references(split)}`
 })}
 ${table(
@@ -203,16 +203,16 @@ function causeSection({ book, data }: ReportInput): Html[] {
   const mean = (cell: Cell, figure: 'trainRmse' | 'predictionMean' | 'predictionStdDev') => summarise(valuesOf(cell.runs, figure))?.mean
   return [
     html`<h2>Why the private rows are bad</h2>
-<p>Raw ages and occupations make gradients large, so nearly all are clipped; squared error then acts like absolute error. With noise on top the network gives up telling people and films apart and says one number near the median. The two columns on predictions show it.</p>
+<p>Raw ages and occupations make gradients large, so nearly all are clipped; squared error then acts like absolute error. With noise on top the network gives up telling people and films apart and says one number near the median. The mean and the spread of the predictions show it; the last column is the share of gradients that were clipped.</p>
 ${table(
   `Clipping and noise, apart and together, ${main} split`,
   [
     { label: 'setting' },
     numeric('RMSE'),
     numeric('training RMSE'),
-    numeric('mean prediction'),
-    numeric('spread of predictions'),
-    numeric('gradients clipped'),
+    numeric('mean of predictions'),
+    numeric('their spread'),
+    numeric('clipped'),
   ],
   cases.map(([label, task]) => {
     const cell = book.cell('primary', main, task)
@@ -363,8 +363,8 @@ ${lineChart({
 ${
   metadata.length > 0
     ? table(
-        `bias-factors with and without public item metadata, ${main} split`,
-        [numeric('ε'), numeric('ratings and user table, RMSE'), numeric('with item metadata, RMSE'), numeric('noisy item mean, RMSE')],
+        `RMSE with and without public item metadata, ${main} split`,
+        [numeric('ε'), numeric('bias-factors'), numeric('with item metadata'), numeric('noisy item mean')],
         metadata.map(({ x, cell }, i) => [String(x), errorText(plain[i]!.cell), errorText(cell), errorText(lines[3]![1][i]!.cell)]),
       )
     : ''
@@ -404,10 +404,10 @@ ${table(
     { label: 'noise' },
     numeric('rating, RDP'),
     numeric('rating, PLD'),
-    numeric('PLD, lower bound'),
-    numeric('median person, PLD'),
-    numeric('median person, RDP'),
-    numeric('heaviest person, PLD'),
+    numeric('PLD, at least'),
+    numeric('median, PLD'),
+    numeric('median, RDP'),
+    numeric('heaviest, PLD'),
     numeric('shuffled'),
   ],
   rows,
@@ -432,7 +432,7 @@ function attackSection({ book }: ReportInput): Html[] {
   if (audits.length === 0) return []
   return [
     html`<h2>The promise, attacked</h2>
-<p>An adversary who sees every update hides canaries among invented rows of the same shape and guesses which were used. Its success gives a lower bound on ε that must not exceed the claim. “Power” is the chance that the audit would have noticed halved noise: where it is low, silence proves nothing, and the verdict says so. The noise, the sampler and the clipping are checked besides.</p>
+<p>An adversary who sees every update hides canaries among invented rows of the same shape and guesses which were used. Its success gives a lower bound on ε that must not exceed the claim. “Power” is the chance that the audit would have noticed halved noise: where it is low, silence proves nothing, and the verdict says so. “Checks” are of the noise, the sampler and the clipping. The AUC is the best of the membership attacks: .5 is guessing.</p>
 ${table(
   'Lower bounds beside the claims',
   [
@@ -442,9 +442,9 @@ ${table(
     numeric('confidence'),
     numeric('canaries'),
     numeric('power'),
-    numeric('best AUC of membership'),
+    numeric('best AUC'),
     { label: 'verdict' },
-    { label: 'noise, sampler, clipping' },
+    { label: 'checks' },
   ],
   audits.map(({ task, audit }) => [
     task.model === 'bias-factors'
@@ -490,7 +490,11 @@ function sweepSection(input: ReportInput): Html[] {
         maeText(cell),
       ])
     }
-    add('as it is', `C = ${settings.maxGradNorm}, batch ${integer(settings.batchSize)}, layers ${layersText(settings.hiddenLayers)}`, {})
+    add(
+      'as it is',
+      `C = ${short(settings.maxGradNorm)}, batch ${integer(settings.batchSize)}, layers ${layersText(settings.hiddenLayers)}`,
+      {},
+    )
     for (const maxGradNorm of scope.clipNorms[recipe]) add('clip norm', String(maxGradNorm), { maxGradNorm })
     for (const batchSize of scope.batchSizes[recipe]) add('batch', integer(batchSize), { batchSize })
     for (const hiddenLayers of scope.layers) add('layers', layersText(hiddenLayers), { hiddenLayers })
