@@ -30,8 +30,16 @@ import {
   type WideAndDeepData,
   withAvailableFeatures,
 } from '../models/index.ts'
-import { calibrate } from '../privacy/accounting/calibrate.ts'
-import { type CalibrateNoise, gaussianMu, maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
+import {
+  type CalibrateNoise,
+  calibrate,
+  gaussianMu,
+  maxBatchFor,
+  type PrivacyEvent,
+  type PrivacySpent,
+  planId,
+  type Spend,
+} from '../privacy/index.ts'
 import { type RandomSource, secureRandom, seededRandom } from '../random/index.ts'
 import { createNodeWideAndDeepEngine } from '../training/index.node.ts'
 import {

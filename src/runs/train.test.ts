@@ -185,7 +185,7 @@ describe('a run without privacy', () => {
 })
 
 describe('a request is refused before anything is written when', () => {
-  test.each<[string, string, Partial<TrainRequest> & Record<string, unknown>]>([
+  test.each<[string, string, { readonly [Key in keyof TrainRequest]?: TrainRequest[Key] | undefined }]>([
     ['it says nothing about privacy', 'invalid-argument', { epsilon: undefined }],
     ['it asks for two kinds of privacy', 'invalid-argument', { noPrivacy: true }],
     ['it gives σ to bias-factors', 'invalid-argument', { epsilon: undefined, noiseMultiplier: 1 }],
@@ -389,7 +389,7 @@ describe('a run that is killed', () => {
     new Promise<{ signal: string | null; code: number | null }>((done) => child.on('exit', (code, signal) => done({ code, signal })))
 
   test.each<[string, TrainRequest]>([
-    ['Wide & Deep', network({ epochs: 300, checkpointEvery: 150 })],
+    ['Wide & Deep', network({ epochs: 120, checkpointEvery: 60 })],
     ['bias-factors', bias()],
   ])('%s: resumes to a whole folder, and the price covers every attempt', async (_name, request) => {
     rmSync(join(scratch, 'drawn'), { force: true })
