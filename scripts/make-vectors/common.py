@@ -95,3 +95,19 @@ def write(name, *, source, package, provenance, kind, tolerance, tolerance_reaso
     temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + '\n')
     os.replace(temporary, path)
     print(f'{path.name}: {len(cases)} cases')
+
+
+def loose_at_integer_orders(value, right, tolerance):
+    """Fields for a price that integer orders alone leave above the right one by more than `tolerance`; none if it is within half of it.
+    In between the case would hang on rounding, so it is marked too, with a tolerance that tells the two apart."""
+    off = value / right - 1
+    if abs(off) < tolerance / 2:
+        return {}
+    return {
+        'wrong': True,
+        'direction': 'high' if off > 0 else 'low',
+        'right': right,
+        'rightFrom': 'minimum over continuous orders of the curve in doubles (reference.py)',
+        'why': 'asked at integer orders only (its fractional ones are too high); the best order lies between two of them',
+        'tolerance': min(tolerance, abs(off) / 2),
+    }

@@ -7,7 +7,7 @@ import mpmath as mp
 from dp_accounting.rdp import rdp_privacy_accountant as rdp_module
 
 import reference
-from common import ML1M_RATE, ML1M_STEPS, case, composed, dp_sgd, gaussian, laplace, mixture, poisson, repeated, without_replacement, write
+from common import ML1M_RATE, ML1M_STEPS, case, composed, dp_sgd, gaussian, laplace, loose_at_integer_orders, mixture, poisson, repeated, without_replacement, write
 
 RELATIONS = {
     'add-or-remove-one': dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE,
@@ -379,7 +379,8 @@ def rdp_epsilons():
     for s, q, t, d in rows:
         event = dp_sgd(s, q, t)
         epsilon, order = rdp_accountant(event, 'add-or-remove-one', DENSE_ORDERS).get_epsilon_and_optimal_order(d)
-        cases.append(case(f'dpa-rdp-epsilon-{s}-{q:.6g}-{t}-{d:g}', event, {'epsilonAt': d}, epsilon, accountant='rdp', info={'optimalOrder': float(order)}))
+        extra = loose_at_integer_orders(epsilon, reference.event_rdp_epsilon(event, d), 0.003)
+        cases.append(case(f'dpa-rdp-epsilon-{s}-{q:.6g}-{t}-{d:g}', event, {'epsilonAt': d}, epsilon, accountant='rdp', info={'optimalOrder': float(order)}, **extra))
         print(f'  rdp {s} {q:.6g} {t} {d:g}: {epsilon:.6f} at {order}', flush=True)
     others = [
         ('gaussian-1', gaussian(1.0), {'epsilonAt': 1e-5}, 'add-or-remove-one'),
@@ -402,8 +403,11 @@ def rdp_epsilons():
             value, order = accountant.get_epsilon_and_optimal_order(ask['epsilonAt'])
         else:
             value, order = accountant.get_delta_and_optimal_order(ask['deltaAt'])
-        tolerance = 0.02 if 'deltaAt' in ask else None
-        cases.append(case(f'dpa-rdp-{name}', event, ask, value, relation=relation, accountant='rdp', info={'optimalOrder': float(order)}, tolerance=tolerance))
+        extra = {}
+        if 'poisson-sampled' in repr(event):
+            right = reference.event_rdp_epsilon(event, ask['epsilonAt']) if 'epsilonAt' in ask else reference.event_rdp_delta(event, ask['deltaAt'])
+            extra = loose_at_integer_orders(value, right, 0.003)
+        cases.append(case(f'dpa-rdp-{name}', event, ask, value, relation=relation, accountant='rdp', info={'optimalOrder': float(order)}, **extra))
         print(f'  rdp {name}: {value:.6g} at {order}', flush=True)
     write(
         'dp-accounting-rdp-epsilon', source='dp_accounting', package='dp-accounting', kind='rdp-epsilon',
@@ -464,11 +468,12 @@ def calibrations():
     cases = []
     for name, q, t, e, d in (('ml1m-1', ML1M_RATE, ML1M_STEPS, 1.0, 1e-5), ('ml1m-0.5', ML1M_RATE, ML1M_STEPS, 0.5, 1e-5), ('ml1m-3', ML1M_RATE, ML1M_STEPS, 3.0, 1e-5), ('steps-512', 0.1, 512, 4.0, 1e-6)):
         sigma = dp_accounting.calibrate_dp_mechanism(
-            lambda: dp_accounting.rdp.RdpAccountant(DENSE_ORDERS),
+            lambda: dp_accounting.rdp.RdpAccountant(DENSE_ORDERS[:398]),
             lambda x: dp_accounting.SelfComposedDpEvent(dp_accounting.PoissonSampledDpEvent(q, dp_accounting.GaussianDpEvent(x)), t),
             e, d, dp_accounting.ExplicitBracketInterval(0.3, 20.0), tol=1e-5,
         )
-        cases.append(case(f'dpa-calibrate-rdp-{name}', dp_sgd(None, q, t), {'calibrate': {'epsilon': e, 'delta': d}}, sigma, accountant='rdp', how='dense integer orders'))
+        extra = loose_at_integer_orders(sigma, reference.calibrate_rdp(lambda x: dp_sgd(x, q, t), e, d, 0.3, 20.0), 0.002)
+        cases.append(case(f'dpa-calibrate-rdp-{name}', dp_sgd(None, q, t), {'calibrate': {'epsilon': e, 'delta': d}}, sigma, accountant='rdp', how='orders 2 … 399', **extra))
         print(f'  calibrate rdp {name}: {sigma}', flush=True)
     for name, q, t, e, d, h in (('ml1m-1', ML1M_RATE, ML1M_STEPS, 1.0, 1e-5, 1e-5), ('ml1m-8', ML1M_RATE, ML1M_STEPS, 8.0, 1e-5, 5e-5), ('users-0.5', 0.1, 200, 0.5, 1e-5, 1e-5),
                                 ('users-1', 0.1, 200, 1.0, 1e-5, 2e-5), ('users-8', 0.1, 200, 8.0, 1e-5, 1e-4), ('users-2-500', 0.05, 500, 2.0, 1e-5, 2e-5), ('full-batch-1', 1.0, 20, 1.0, 1e-5, 1e-5)):

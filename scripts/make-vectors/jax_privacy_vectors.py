@@ -4,7 +4,8 @@ import math
 
 from jax_privacy import accounting
 
-from common import case, composed, dp_sgd, mixture, repeated, write
+import reference
+from common import case, composed, dp_sgd, loose_at_integer_orders, mixture, repeated, write
 
 EXAMPLES = 800_167
 PLD = accounting.DpsgdTrainingAccountant(dp_accountant_config=accounting.PldAccountantConfig(value_discretization_interval=2e-5))
@@ -24,7 +25,9 @@ def epsilons():
     cases = []
     for s, b, n, t, d in ((1.0, 512, EXAMPLES, 7814, 1e-5), (1.0, 100, 10_000, 1000, 1e-5), (3.0, 1000, 10_000, 512, 1e-6), (1.5, 400, 10_000, 2249, 1e-5), (0.8, 64, 50_000, 300, 1e-6)):
         cases.append(case(f'jax-pld-{s}-{b}-{n}-{t}', dp_sgd(s, b / n, t), {'epsilonAt': d}, PLD.compute_epsilon(t, params(s, b, n, d))))
-        cases.append(case(f'jax-rdp-{s}-{b}-{n}-{t}', dp_sgd(s, b / n, t), {'epsilonAt': d}, RDP.compute_epsilon(t, params(s, b, n, d)), accountant='rdp'))
+        value = RDP.compute_epsilon(t, params(s, b, n, d))
+        extra = loose_at_integer_orders(value, reference.event_rdp_epsilon(dp_sgd(s, b / n, t), d), 0.003)
+        cases.append(case(f'jax-rdp-{s}-{b}-{n}-{t}', dp_sgd(s, b / n, t), {'epsilonAt': d}, value, accountant='rdp', **extra))
     schedule = [(0, 2.0), (300, 1.0)]
     cases.append(case('jax-pld-noise-schedule', composed(dp_sgd(2.0, 0.01, 300), dp_sgd(1.0, 0.01, 200)), {'epsilonAt': 1e-5}, PLD.compute_epsilon(500, params(schedule, 100, 10_000, 1e-5))))
     for k, s, t in ((4, 1.0, 1000), (16, 2.0, 500)):
@@ -47,7 +50,9 @@ def calibrations():
     for e, d, b, n, t, tol in ((1.0, 1e-5, 100, 10_000, 1000, 1e-4), (4.0, 1e-6, 1000, 10_000, 512, 1e-4), (8.0, 1e-5, 256, 60_000, 14_062, 1e-4)):
         for name, made in (('pld', PLD), ('rdp', RDP)):
             sigma = accounting.calibrate_noise_multiplier(target_epsilon=e, accountant=made, batch_sizes=b, num_updates=t, num_samples=n, target_delta=d, initial_min_noise=0.3, tol=tol)
-            cases.append(case(f'jax-calibrate-{name}-{e}-{b}-{n}-{t}', dp_sgd(None, b / n, t), {'calibrate': {'epsilon': e, 'delta': d}}, sigma, accountant=name))
+            right = reference.calibrate_rdp(lambda x: dp_sgd(x, b / n, t), e, d) if name == 'rdp' else sigma
+            extra = loose_at_integer_orders(sigma, right, 0.003)
+            cases.append(case(f'jax-calibrate-{name}-{e}-{b}-{n}-{t}', dp_sgd(None, b / n, t), {'calibrate': {'epsilon': e, 'delta': d}}, sigma, accountant=name, **extra))
             print('  ', cases[-1]['id'], sigma, flush=True)
     # Step calibration, told as a price: at the number of steps it returns, ε is just below the target.
     steps = accounting.calibrate_num_updates(target_epsilon=3.0, accountant=PLD, noise_multipliers=1.0, batch_sizes=100, num_samples=10_000, target_delta=1e-5, tol=1e-3)

@@ -3,7 +3,6 @@
  * The `tacet` program: binds the command line to this process (streams, environment, signals, exit status) and nothing more.
  * Everything testable is in command-line.ts.
  */
-import { runCommandLine } from './command-line.ts'
 import type { CliIo, TextSink } from './io.ts'
 
 function sink(stream: NodeJS.WriteStream): TextSink {
@@ -36,5 +35,12 @@ function interruptSignal(): AbortSignal {
 
 const io: CliIo = { stdout: sink(process.stdout), stderr: sink(process.stderr), env: process.env, interruptSignal }
 
-// exitCode and not exit(): a pipe may still be draining.
-process.exitCode = await runCommandLine(process.argv.slice(2), io)
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < 22 || (major === 22 && minor < 12)) {
+  process.stderr.write(`invalid-argument: this is Node ${process.versions.node}; tacet needs 22.12 or later\n`)
+  process.exitCode = 2
+} else {
+  // Loaded after the check: on an older Node the modules themselves would not load. exitCode and not exit(): a pipe may still be draining.
+  const { runCommandLine } = await import('./command-line.ts')
+  process.exitCode = await runCommandLine(process.argv.slice(2), io)
+}
