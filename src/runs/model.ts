@@ -1,15 +1,8 @@
 /** From a run's configuration, its data and its tensors to a model that scores. Checks that they fit one another; opens no file. */
 import type { Interactions } from '../data/index.ts'
 import { TacetError } from '../errors.ts'
-import {
-  itemFeatureColumns,
-  loadBiasFactors,
-  loadWideAndDeep,
-  type NamedTensors,
-  type PredictPairs,
-  type Recommender,
-  type WideAndDeepData,
-} from '../models/index.ts'
+import { loadBiasFactors, loadWideAndDeep, type NamedTensors, type PredictPairs, type Recommender } from '../models/index.ts'
+import { networkData } from '../training/index.ts'
 import type { RunConfig } from './config.ts'
 
 export type RunModel = Recommender & { readonly predict: PredictPairs }
@@ -25,14 +18,4 @@ export function loadModel(config: RunConfig, data: Interactions, tensors: NamedT
       { wayOut: 'use the data set the run was trained on' },
     )
   return model
-}
-
-/** What Wide & Deep reads of a data set: sizes and public attribute columns. */
-export function networkData(data: Interactions): WideAndDeepData {
-  return {
-    userCount: data.userIds.length,
-    itemCount: data.itemIds.length,
-    userFeatures: data.userAttributes,
-    itemFeatures: itemFeatureColumns(data.itemTable),
-  }
 }

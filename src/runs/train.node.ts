@@ -20,26 +20,8 @@ import {
 } from '../data/index.ts'
 import { TacetError } from '../errors.ts'
 import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
-import {
-  createWideAndDeepNetwork,
-  decodeSafetensors,
-  encodeSafetensors,
-  type NamedTensors,
-  networkTensors,
-  type PredictPairs,
-  type WideAndDeepData,
-  withAvailableFeatures,
-} from '../models/index.ts'
-import {
-  type CalibrateNoise,
-  calibrate,
-  gaussianMu,
-  maxBatchFor,
-  type PrivacyEvent,
-  type PrivacySpent,
-  planId,
-  type Spend,
-} from '../privacy/index.ts'
+import { decodeSafetensors, encodeSafetensors, type NamedTensors, networkTensors, type PredictPairs } from '../models/index.ts'
+import { gaussianMu, maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
 import { type RandomSource, secureRandom, seededRandom } from '../random/index.ts'
 import { createNodeWideAndDeepEngine } from '../training/index.node.ts'
 import {
@@ -47,13 +29,14 @@ import {
   encodeCheckpoint,
   type LoopState,
   loopOf,
+  networkData,
   type PlannedStage,
   planStages,
-  resolveRecipe,
   runTrainingLoop,
   trainBiasFactors,
   trainPrivateItemMean,
   type WideAndDeepSettings,
+  wideAndDeepSettings,
 } from '../training/index.ts'
 import { parseConfig, type ResolvedRequest, type RunConfig, resolveRequest } from './config.ts'
 import { bannerOf, cardOf, type RunFacts, reportOf, statementOf } from './documents.ts'
@@ -73,7 +56,7 @@ import {
   writeJsonAtomically,
 } from './folder.node.ts'
 import { type Journal, nextAttempt, openJournal, paidThrough } from './journal.node.ts'
-import { loadModel, networkData } from './model.ts'
+import { loadModel } from './model.ts'
 import { type Mechanism, type PaidChunk, priceRun, ratingsPerPerson } from './pricing.ts'
 import type { ErrorFigures, RunIo, TrainReport, TrainRequest } from './types.ts'
 import { tacetVersion } from './version.ts'
@@ -455,30 +438,16 @@ function stagesOf(privacy: NonNullable<RunConfig['privacy']>, data: Interactions
   }).stages
 }
 
-function resolveTraining(request: ResolvedRequest, data: Interactions, split: Split): WideAndDeepSettings {
-  const { ratingScale } = data
-  if (ratingScale === null) throw implicitData(data)
-  const calibrateNoise: CalibrateNoise = ({ epsilon, delta, relation, eventOf }) =>
-    calibrate({ make: eventOf, epsilon, delta, relation }).value
-  const columns: WideAndDeepData = networkData(data)
-  return resolveRecipe(
-    {
-      recipe: request.recipe ?? 'repaired',
-      rows: split.train.length,
-      ratingScale,
-      privacy: request.privacy && {
-        delta: request.privacy.delta,
-        epsilon: request.privacy.epsilon ?? undefined,
-        noiseMultiplier: request.privacy.noiseMultiplier ?? undefined,
-      },
-      calibrate: calibrateNoise,
-      overrides: request.overrides,
+function resolveTraining({ recipe, privacy, overrides }: ResolvedRequest, data: Interactions, split: Split): WideAndDeepSettings {
+  return wideAndDeepSettings(data, split.train.length, {
+    recipe: recipe ?? 'repaired',
+    privacy: privacy && {
+      delta: privacy.delta,
+      epsilon: privacy.epsilon ?? undefined,
+      noiseMultiplier: privacy.noiseMultiplier ?? undefined,
     },
-    (wanted) => {
-      const config = withAvailableFeatures(wanted, columns)
-      return { config, blocks: createWideAndDeepNetwork(config, columns, { kernels: 'reference' }).network.blocks.map(({ name }) => name) }
-    },
-  )
+    overrides,
+  })
 }
 
 /** What must hold before a folder is made. */

@@ -1,6 +1,14 @@
 /** Training: the loop that pays before it draws, its checkpoints, recipes, and the models that are trained without a loop. */
 export { type PrivateItemMean, trainPrivateItemMean } from './baselines.ts'
-export { type BiasFactorsRequest, type BiasFactorsResult, personMu, type Release, runStages, trainBiasFactors } from './bias-factors.ts'
+export {
+  type BiasFactorsRequest,
+  type BiasFactorsResult,
+  biasFactorsPlan,
+  personMu,
+  type Release,
+  runStages,
+  trainBiasFactors,
+} from './bias-factors.ts'
 export { type PlannedStage, planStages, type StageName, type StagePlan } from './bias-factors-stages.ts'
 export { ratingColumns } from './bias-factors-statistics.ts'
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
@@ -8,11 +16,13 @@ export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from '
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
 export {
   loopOf,
+  networkData,
   type RecipeName,
   type RecipeOverrides,
   type RecipeRequest,
   recipeNames,
   resolveRecipe,
   type WideAndDeepSettings,
+  wideAndDeepSettings,
 } from './recipes.ts'
 export { createWideAndDeepEngine, type GradientHelpers, type WideAndDeepEngine, type WideAndDeepEngineOptions } from './step-engine.ts'

@@ -7,9 +7,17 @@
  * validation cut inside MovieLens 1M's training rows (docs/decisions/0007-runs-and-resume.md), which is a caveat on that data set
  * (privacy-rules 5) and not on others. Explicit settings override the recipe.
  */
+import type { Interactions } from '../data/index.ts'
 import { checkNumber, TacetError } from '../errors.ts'
-import { paperWideAndDeep, type WideAndDeepConfig } from '../models/index.ts'
-import { type CalibrateNoise, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
+import {
+  createWideAndDeepNetwork,
+  itemFeatureColumns,
+  paperWideAndDeep,
+  type WideAndDeepConfig,
+  type WideAndDeepData,
+  withAvailableFeatures,
+} from '../models/index.ts'
+import { type CalibrateNoise, calibrate, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
 import type { Optimizer } from './engine.ts'
 import type { Averaging, TrainingLoop } from './loop.ts'
 
@@ -255,6 +263,49 @@ function anchorAt(by: 'epsilon' | 'noiseMultiplier', value: number): Anchor {
     rates: each(low.rates, high.rates),
     embeddingInitialScale: between(low.embeddingInitialScale, high.embeddingInitialScale),
   }
+}
+
+/** What Wide & Deep reads of a data set: sizes and public attribute columns. */
+export function networkData(data: Interactions): WideAndDeepData {
+  return {
+    userCount: data.userIds.length,
+    itemCount: data.itemIds.length,
+    userFeatures: data.userAttributes,
+    itemFeatures: itemFeatureColumns(data.itemTable),
+  }
+}
+
+/**
+ * `resolveRecipe` for a data set, with noise calibrated by the PLD accountant.
+ * @param rows training rows
+ * @throws TacetError invalid-argument for data without ratings, and everything `resolveRecipe` throws
+ */
+export function wideAndDeepSettings(
+  data: Interactions,
+  rows: number,
+  { recipe, privacy, overrides = {} }: Pick<RecipeRequest, 'recipe' | 'privacy'> & { readonly overrides?: RecipeOverrides },
+): WideAndDeepSettings {
+  const { ratingScale } = data
+  if (ratingScale === null)
+    throw new TacetError('invalid-argument', `${data.name} holds implicit feedback; Wide & Deep predicts ratings`, {
+      wayOut: 'use a data set with ratings, or name the rating column',
+    })
+  const columns = networkData(data)
+  return resolveRecipe(
+    {
+      recipe,
+      rows,
+      ratingScale,
+      privacy,
+      calibrate: ({ epsilon, delta, relation, eventOf }) => calibrate({ make: eventOf, epsilon, delta, relation }).value,
+      overrides,
+    },
+    (wanted) => {
+      const config = withAvailableFeatures(wanted, columns)
+      const { network } = createWideAndDeepNetwork(config, columns, { kernels: 'reference' })
+      return { config, blocks: network.blocks.map(({ name }) => name) }
+    },
+  )
 }
 
 /** The part of a training loop that a recipe decides. */
