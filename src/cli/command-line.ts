@@ -12,6 +12,7 @@ import { addDataCommand } from './commands/data.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
+import { addMetricsCommand } from './commands/metrics.ts'
 import { addStudyCommand } from './commands/study.ts'
 import { addTrainCommand } from './commands/train.ts'
 import { describeFailure } from './failure.ts'
@@ -27,6 +28,7 @@ const commands: readonly AddCommand[] = [
   addTrainCommand,
   addEvaluateCommand,
   addRecommendCommand,
+  addMetricsCommand,
   addStudyCommand,
   addAuditCommand,
   addDemoCommand,
