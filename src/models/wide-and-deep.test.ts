@@ -6,6 +6,7 @@ import {
   initialiseWideAndDeep,
   itemFeatureColumns,
   paperWideAndDeep,
+  predictPairs,
   type WideAndDeepConfig,
 } from './wide-and-deep.ts'
 
@@ -155,4 +156,38 @@ test('a feature that does not fit the data is named, and so is a person outside 
     }),
   ).toThrow('table t is 3 × 2, not 2 × 2')
   expect(() => inputsOf(paperWideAndDeep, 3, 0)).toThrow('user 3 of 3')
+})
+
+test('a linear start predicts the public bias for everybody and moves one unit of rating per unit of an item’s embedding, whatever the seed', () => {
+  const data = { userCount: 30, itemCount: 20, userFeatures: [numeric('age', new Array(30).fill(30))], itemFeatures: [] }
+  const config: WideAndDeepConfig = {
+    ...paperWideAndDeep,
+    categorical: paperWideAndDeep.categorical.slice(0, 2),
+    numeric: paperWideAndDeep.numeric.slice(0, 1),
+    inputs: 'scaled',
+    initialOutputBias: 3.5,
+    embeddingInitialScale: 1e-4,
+    start: 'linear',
+  }
+  for (let seed = 0; seed < 8; seed++) {
+    const model = createWideAndDeepNetwork(config, data)
+    initialiseWideAndDeep(model.network, config, seededRandom(seed))
+    const { network } = model
+    const item = network.blocks.find(({ name }) => name === 'embedding.item')!
+    const predict = () => {
+      const out = new Float32Array(1)
+      network.prepare()
+      predictPairs(model, Uint32Array.of(3), Uint32Array.of(0), out)
+      return out[0]!
+    }
+    const before = predict()
+    expect(before).toBeCloseTo(3.5, 2)
+    let square = 0
+    for (let j = 0; j < 10; j++) {
+      network.parameters[item.offset + j]! += 0.01
+      square += ((predict() - before) / 0.01) ** 2
+      network.parameters[item.offset + j]! -= 0.01
+    }
+    expect(Math.sqrt(square)).toBeCloseTo(1, 1)
+  }
 })

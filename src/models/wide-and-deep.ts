@@ -50,6 +50,11 @@ export interface WideAndDeepConfig {
   readonly initialOutputBias: number
   /** Embeddings start uniform on ±this. */
   readonly embeddingInitialScale: number
+  /**
+   * `keras` (default) starts as Keras does. `linear` starts the tower away from its kinks (hidden biases 1), with the prediction moving one unit of
+   * rating per unit of an item's embedding, and the numbers silent: under noise, how fast a random start can learn is luck otherwise.
+   */
+  readonly start?: 'keras' | 'linear'
 }
 
 /** The network of Al-Omair 2026 ("An Empirical Evaluation of Differential Privacy in Wide & Deep Recommender Systems"), section 3.1; Keras' defaults for what it leaves open. */
@@ -314,10 +319,14 @@ const misfit = (feature: string, why: string) =>
   new TacetError('invalid-argument', `feature ${feature}: ${why}`, { wayOut: 'Change the feature list of the model configuration.' })
 
 /**
- * Starting parameters: embeddings uniform on ±scale, weights Glorot uniform, biases 0, the output bias as configured (Keras' defaults).
- * Drawn with `random`, so that a seed repeats them.
+ * Starting parameters: embeddings uniform on ±scale, weights Glorot uniform, biases 0, the output bias as configured (Keras' defaults), then what
+ * `config.start` asks for. Drawn with `random`, so that a seed repeats them. A function of public configuration only.
  */
-export function initialiseWideAndDeep(network: Network, config: WideAndDeepConfig, random: RandomSource): void {
+export function initialiseWideAndDeep(
+  network: Pick<Network, 'blocks' | 'parameters'>,
+  config: WideAndDeepConfig,
+  random: RandomSource,
+): void {
   for (const { name, offset, shape } of network.blocks) {
     const size = shape.reduce((product, extent) => product * extent, 1)
     const block = network.parameters.subarray(offset, offset + size)
@@ -328,6 +337,53 @@ export function initialiseWideAndDeep(network: Network, config: WideAndDeepConfi
       for (let i = 0; i < size; i++) block[i] = (2 * random.nextDouble() - 1) * limit
     }
   }
+  if (config.start === 'linear') startLinear(network, config)
+}
+
+function startLinear(network: Pick<Network, 'blocks' | 'parameters'>, config: WideAndDeepConfig): void {
+  const blockOf = (name: string) => {
+    const block = network.blocks.find((candidate) => candidate.name === name)
+    if (block === undefined) return null
+    return network.parameters.subarray(block.offset, block.offset + block.shape.reduce((product, extent) => product * extent, 1))
+  }
+  const output = blockOf('output.weights')!
+  const layers = config.hiddenLayers.flatMap((width, layer) => {
+    const weights = blockOf(`deep.${layer}.weights`)
+    return weights === null ? [] : [{ width, weights, bias: blockOf(`deep.${layer}.bias`)! }]
+  })
+  const deepWidth = layers.at(-1)?.width ?? 0
+  const numberUnits = network.blocks.reduce((sum, { name, shape }) => (/^wide\..*\.bias$/.test(name) ? sum + shape[0]! : sum), 0)
+  if (layers.length === 0) return
+  output.fill(0, deepWidth, deepWidth + numberUnits)
+
+  // Forward at embeddings of 0, then the slope of the output back to the input.
+  let activation = new Float64Array(layers[0]!.weights.length / layers[0]!.width)
+  const activations = layers.map(({ width, weights, bias }) => {
+    bias.fill(1)
+    const next = Float64Array.from(bias)
+    activation.forEach((value, i) => {
+      for (let j = 0; j < width; j++) next[j]! += value * weights[i * width + j]!
+    })
+    activation = next.map((value) => Math.max(0, value))
+    return activation
+  })
+  let slope = Float64Array.from(output.subarray(0, deepWidth))
+  for (let layer = layers.length - 1; layer >= 0; layer--) {
+    const { width, weights } = layers[layer]!
+    const through = slope.map((value, j) => (activations[layer]![j]! > 0 ? value : 0))
+    slope = new Float64Array(weights.length / width)
+    for (let i = 0; i < slope.length; i++) for (let j = 0; j < width; j++) slope[i]! += weights[i * width + j]! * through[j]!
+  }
+  let column = 0
+  let square = 0
+  for (const { of, part = 'deep', dimensions } of config.categorical) {
+    if (part !== 'deep') continue
+    if (of === 'item') for (let j = column; j < column + dimensions; j++) square += slope[j]! ** 2
+    column += dimensions
+  }
+  if (square > 0) for (let i = 0; i < layers[0]!.weights.length; i++) layers[0]!.weights[i]! /= Math.sqrt(square)
+  const atZero = activation.reduce((sum, value, j) => sum + value * output[j]!, 0)
+  blockOf('output.bias')!.fill(config.initialOutputBias - atZero)
 }
 
 /** The network's parameters under their names: the model's file format. Copies. */

@@ -4,7 +4,7 @@
  * momentum, and bounds and rates that spend the noise where it buys most.
  *
  * Functions of n, ε and public facts alone: they never look at a rating, so they cost nothing. The anchors of `repaired` were chosen on a
- * validation cut inside MovieLens 1M's training rows (docs/decisions/0007-runs-and-resume.md), which is a caveat on that data set
+ * validation cut inside MovieLens 1M's training rows (docs/decisions/0009-repaired-recipe.md), which is a caveat on that data set
  * (privacy-rules 5) and not on others. Explicit settings override the recipe.
  */
 import type { Interactions } from '../data/index.ts'
@@ -146,7 +146,6 @@ interface Anchor {
   readonly bounds: { readonly user: number; readonly outputBias: number; readonly rest: number }
   /** Rates in proportion to the item embeddings' 1. */
   readonly rates: { readonly user: number; readonly outputBias: number; readonly rest: number }
-  readonly embeddingInitialScale: number
 }
 
 const anchors: readonly Anchor[] = [
@@ -155,22 +154,35 @@ const anchors: readonly Anchor[] = [
     noiseMultiplier: 45.6,
     sampleRate: 1 / 12,
     maxGradNorm: 1.4,
-    learningRate: 8,
-    bounds: { user: 0.1, outputBias: 0.02, rest: 0.1 },
+    learningRate: 6,
+    bounds: { user: 0.1, outputBias: 0.02, rest: 0.05 },
     rates: { user: 0.1, outputBias: 0.002, rest: 0 },
-    embeddingInitialScale: 0.2,
+  },
+  {
+    epsilon: 0.2535,
+    noiseMultiplier: 5.675,
+    sampleRate: 1 / 30,
+    maxGradNorm: 1.4,
+    learningRate: 12,
+    bounds: { user: 0.3, outputBias: 0.1, rest: 0.05 },
+    rates: { user: 0.3, outputBias: 0.002, rest: 0 },
   },
   {
     epsilon: 1.15,
     noiseMultiplier: 1.67,
     sampleRate: 1 / 30,
-    maxGradNorm: 1.8,
-    learningRate: 27,
-    bounds: { user: 0.3, outputBias: 1, rest: 0.1 },
-    rates: { user: 0.1, outputBias: 0.0006, rest: 0.003 },
-    embeddingInitialScale: 0.2,
+    maxGradNorm: 2,
+    learningRate: 25,
+    bounds: { user: 0.5, outputBias: 0.1, rest: 0.05 },
+    rates: { user: 0.3, outputBias: 0.002, rest: 0 },
   },
 ]
+
+/** Small embeddings: where they start is noise to the prediction, and the start is linear in them. */
+const embeddingInitialScale = 0.05
+
+/** Anchors are for ratings of 1 … 5; errors, and so gradients, grow with the scale. */
+const scaleOf = ({ min, max }: RecipeRequest['ratingScale']): number => (max - min) / 4
 
 /** Middle of the scale and a bit: 3.5 of 1 … 5. A declared constant, not a mean of ratings. */
 const publicOutputBias = ({ min, max }: RecipeRequest['ratingScale']): number => min + 0.625 * (max - min)
@@ -204,12 +216,13 @@ function repaired(
     ...paperWideAndDeep,
     inputs: 'scaled',
     initialOutputBias,
-    embeddingInitialScale: anchor.embeddingInitialScale,
+    embeddingInitialScale,
+    start: 'linear',
   })
   const batchSize = overrides.batchSize ?? Math.max(1, Math.round(anchor.sampleRate * rows))
   const bounds = blocks.map((name) => blockValue(name, anchor.bounds))
   const joint = Math.hypot(...bounds)
-  const maxGradNorm = overrides.maxGradNorm ?? anchor.maxGradNorm
+  const maxGradNorm = overrides.maxGradNorm ?? anchor.maxGradNorm * scaleOf(ratingScale)
   const plan = planDpSgd({
     privacyUnit: 'rating',
     datasetSize: rows,
@@ -261,7 +274,6 @@ function anchorAt(by: 'epsilon' | 'noiseMultiplier', value: number): Anchor {
     learningRate: between(low.learningRate, high.learningRate),
     bounds: each(low.bounds, high.bounds),
     rates: each(low.rates, high.rates),
-    embeddingInitialScale: between(low.embeddingInitialScale, high.embeddingInitialScale),
   }
 }
 
