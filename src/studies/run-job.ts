@@ -7,7 +7,7 @@ import { type AuditReport, auditBiasFactors, auditWideAndDeep } from '../attacks
 import { type Interactions, type Split, syntheticLike } from '../data/index.ts'
 import { TacetError } from '../errors.ts'
 import { constantBaseline, itemMeanBaseline, measureErrors } from '../evaluation/index.ts'
-import { createWideAndDeepNetwork, itemFeatureColumns, type PredictPairs, withAvailableFeatures } from '../models/index.ts'
+import { createWideAndDeepNetwork, type PredictPairs, withAvailableFeatures } from '../models/index.ts'
 import {
   calibrate,
   gaussianEpsilon,
@@ -25,6 +25,7 @@ import { type NoiseStream, type RandomSource, seededRandom } from '../random/ind
 import {
   createWideAndDeepEngine,
   loopOf,
+  networkData,
   resolveRecipe,
   runTrainingLoop,
   trainBiasFactors,
@@ -289,13 +290,6 @@ function columnsOf(data: Interactions, rows: Uint32Array) {
     ratings: ratingsOf(data, rows),
   }
 }
-
-const networkData = (data: Interactions) => ({
-  userCount: data.userIds.length,
-  itemCount: data.itemIds.length,
-  userFeatures: data.userAttributes,
-  itemFeatures: itemFeatureColumns(data.itemTable),
-})
 
 function priced(event: PrivacyEvent, delta: number, relation: NeighboringRelation = 'add-or-remove-one') {
   return {

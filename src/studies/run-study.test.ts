@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { syntheticInteractions, toNdjson } from '../data/index.ts'
 import { TacetError } from '../errors.ts'
+import { train } from '../runs/index.node.ts'
 import { runStudy, type StudyReport } from './index.node.ts'
 import { openStudyFolder } from './store.node.ts'
+import type { StudyJob, TrainedResult } from './study.ts'
 
 const work = mkdtempSync(join(tmpdir(), 'tacet-study-'))
 const dataPath = join(work, 'invented.ndjson')
@@ -60,6 +62,27 @@ test('a quick study writes one self-contained page with every part, and a line a
   expect(json.jobs).toHaveLength(first.jobs)
   expect(first.verdicts.length).toBeGreaterThanOrEqual(6)
 })
+
+test('a cell of the study is the run that `tacet train` makes with the same seed', async () => {
+  const { jobs: list } = JSON.parse(readFileSync(first.json, 'utf8')) as { jobs: (StudyJob & { readonly result: TrainedResult })[] }
+  for (const [kind, model] of [
+    ['bias-factors', 'bias-factors'],
+    ['wide-and-deep', 'wide-and-deep'],
+  ] as const) {
+    const cell = list.find(
+      ({ task, split, seed }) =>
+        task.kind === kind &&
+        split === 'chronological' &&
+        seed === 1 &&
+        task.privacy.kind === 'epsilon' &&
+        !('itemMetadata' in task && task.itemMetadata),
+    )
+    if (cell?.task.kind !== kind || cell.task.privacy.kind !== 'epsilon') throw new Error(`no ${kind} job`)
+    const { metrics } = await train({ dataPath, model, epsilon: cell.task.privacy.epsilon, seed: 1, out: join(work, `run-${kind}`) })
+    expect(cell.result.measured.rmse).toBeCloseTo(metrics.rmse, 6)
+    expect(cell.result.measured.mae).toBeCloseTo(metrics.mae, 6)
+  }
+}, 60_000)
 
 test('a study that was stopped goes on: only the missing and the damaged job are run again, with the same results', async () => {
   const jobs = join(out, 'jobs')

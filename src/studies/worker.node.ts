@@ -14,7 +14,8 @@ const run = createJobRunner({
     if (path === undefined) throw new TacetError('internal', `a job needs the ${key} data set, and none was given`)
     return readDataset(path, { skipBadLines })
   },
-  noiseOf: aesNoise,
+  // As the engine of `tacet train` draws it.
+  noiseOf: (random) => aesNoise(random.split('noise')),
 })
 
 parentPort?.on('message', async (job: StudyJob) => {
