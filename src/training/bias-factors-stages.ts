@@ -1,6 +1,6 @@
 /**
- * Which stages `bias-factors` releases at a given ε, how the budget is shared among them, and the bounds each clips to. A function of ε alone: it
- * never looks at the data, so it costs nothing. The anchors were chosen on MovieLens 1M's training rows (docs/decisions/0006-bias-factors.md
+ * Which stages `bias-factors` releases at a given ε, how the budget is shared among them, and the bounds each clips to. A function of ε and of the public number of
+ * people: it never looks at the ratings, so it costs nothing. The anchors were chosen on MovieLens 1M's training rows (docs/decisions/0006-bias-factors.md
  * says how), which privacy-rules rule 5 makes a caveat on that data set.
  */
 
@@ -129,20 +129,24 @@ const anchors: readonly {
  * The stages for a total μ at ε. Between two anchors weights are interpolated in ln ε; a stage that only one of them has runs, with its weight, on
  * that one's half: a trickle of budget would buy noise.
  * @param mu total μ: Σ μₖ² = mu²
+ * @param persons size of the public user table: with fewer people than the anchors were chosen for, each item has fewer ratings against the same noise,
+ *   so the stages are those of a smaller ε (the price stays `mu`)
  * @param hasDemographics, hasRecency whether these public inputs exist (a user table; a public time)
  */
 export function planStages({
   epsilon,
   mu,
+  persons = Number.POSITIVE_INFINITY,
   hasDemographics,
   hasRecency,
 }: {
   epsilon: number
   mu: number
+  persons?: number
   hasDemographics: boolean
   hasRecency: boolean
 }): StagePlan {
-  const { weights, ratingBound, residualBound, dimension } = interpolate(epsilon)
+  const { weights, ratingBound, residualBound, dimension } = interpolate(epsilonForSize(epsilon, persons))
   const chosen = order.flatMap((name, k) => {
     const weight = weights[k] as number
     const possible = name === 'demographic-response' ? hasDemographics : name === 'recency' ? hasRecency : true
@@ -164,6 +168,16 @@ export function planStages({
     vectorCap: 1,
     demographicsCap: 2,
   }
+}
+
+/** Enough people for the anchors as they stand. */
+const fullSize = 4000
+/** From here on people have a stage, however few they are. */
+const peopleFrom = 0.09
+
+function epsilonForSize(epsilon: number, persons: number): number {
+  const scaled = epsilon * Math.min(1, persons / fullSize)
+  return Math.max(Math.min(epsilon, peopleFrom), scaled)
 }
 
 function interpolate(epsilon: number): Omit<(typeof anchors)[number], 'epsilon'> {

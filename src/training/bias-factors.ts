@@ -94,7 +94,7 @@ export function trainBiasFactors(request: BiasFactorsRequest): BiasFactorsResult
   const delta = checkNumber('delta', privacy.delta, { above: 0, below: 1 })
   const mu = gaussianMu({ epsilon, delta })
   const recent = recentSince === null ? null : recentRows(data, trainRows, recentSince)
-  const plan = planStages({ epsilon, mu, hasDemographics: personFeatures(data, { broad: false }).columns > 0, hasRecency: recent !== null })
+  const plan = biasFactorsPlan(data, { epsilon, delta }, { hasRecency: recent !== null })
   const events: PrivacyEvent[] = []
   const release: Release = (stage, statistic, sensitivity) =>
     releaseGaussian(statistic, {
@@ -114,6 +114,24 @@ export function trainBiasFactors(request: BiasFactorsRequest): BiasFactorsResult
     stages: plan.stages,
     userPriceOf: (ratings) => personMu(plan.stages, ratings),
   }
+}
+
+/**
+ * The stages that `trainBiasFactors` runs on this data at this price, from public facts alone: size of the user table, which attributes it has.
+ * @param hasRecency whether `recentSince` is given
+ */
+export function biasFactorsPlan(
+  data: Interactions,
+  { epsilon, delta }: { readonly epsilon: number; readonly delta: number },
+  { hasRecency = false }: { readonly hasRecency?: boolean } = {},
+): StagePlan {
+  return planStages({
+    epsilon,
+    mu: gaussianMu({ epsilon, delta }),
+    persons: data.userIds.length,
+    hasDemographics: personFeatures(data, { broad: false }).columns > 0,
+    hasRecency,
+  })
 }
 
 /** μ for one person with k ratings of different items (privacy-rules, rule 12). */
@@ -432,7 +450,7 @@ function peopleStage(
     },
     {
       features: columnsOf(whiten(personFeatures(data, { broad: true }), { weights: null, meanSquareNorm: 'per-coordinate', cap: 6 })),
-      featureStdDev: 0.15,
+      featureStdDev: 0.02,
       followsCount: false,
       // whoever is unknown counts as much as their ratings will: the mean over rows, not over people
       intercept: state.newcomers === null ? 0 : (state.newcomers - mean) * inside,
