@@ -51,7 +51,7 @@ function peakOf(logs: Float64Array, slope: number): number {
 }
 
 function momentsOf({ distribution, times }: Part, interval: number, lambda: number): Moments {
-  const { first, mass } = distribution
+  const { first, offset, mass } = distribution
   const logs = logMassOf(mass)
   const slope = lambda * interval
   const peak = peakOf(logs, slope)
@@ -68,8 +68,8 @@ function momentsOf({ distribution, times }: Part, interval: number, lambda: numb
   }
   const mean = sum1 / sum
   return {
-    log: times * (Math.log(sum) + peak + slope * first),
-    mean: times * (first + mean) * interval,
+    log: times * (Math.log(sum) + peak + slope * first + lambda * offset),
+    mean: times * ((first + mean) * interval + offset),
     variance: times * Math.max(0, sum2 / sum - mean * mean) * interval * interval,
   }
 }
@@ -117,9 +117,10 @@ function chooseTilt(parts: readonly Part[], interval: number, question: Question
 /** The composed distribution around the question, tilted. */
 export interface Composed {
   readonly interval: number
-  /** weights[i] · e^scale is the P-mass of loss (first + i)·Δ, already untilted. */
+  /** weights[i] · e^scale is the P-mass of loss offset + (first + i)·Δ, already untilted. */
   readonly weights: Float64Array
   readonly first: number
+  readonly offset: number
   readonly scale: number
   /** Bound on what is missing, misplaced or rounded at losses ≥ x: error · e^(scale − tilt·(x − centre)). */
   readonly error: number
@@ -155,17 +156,20 @@ export function composeDistributions(
   let logFinite = 0
   let least = 0
   let most = 0
+  let offset = 0
   for (const { distribution, times } of parts) {
     logFinite += times * Math.log1p(-Math.min(1, distribution.infinite))
     least += times * distribution.first
     most += times * (distribution.first + distribution.mass.length - 1)
+    offset += times * distribution.offset
   }
   const infinite = -Math.expm1(logFinite)
   const single = parts.length === 1 && parts[0]!.times === 1
   const tilt = single ? 0 : chooseTilt(parts, interval, question)
   const { log, mean, variance } = moments(parts, interval, tilt)
-  const centreIndex = Math.round(mean / interval)
-  const scale = log - tilt * centreIndex * interval
+  const centreIndex = Math.round((mean - offset) / interval)
+  const centre = offset + centreIndex * interval
+  const scale = log - tilt * centre
 
   let low = least
   let high = most
@@ -178,8 +182,8 @@ export function composeDistributions(
       right = Math.min(right, (moments(parts, interval, tilt + theta).log - log - theta * mean - logMissed) / theta)
       left = Math.min(left, (moments(parts, interval, tilt - theta).log - log + theta * mean - logMissed) / theta)
     }
-    low = Math.max(least, Math.floor((mean - left) / interval) - 1)
-    high = Math.min(most, Math.ceil((mean + right) / interval) + 1)
+    low = Math.max(least, Math.floor((mean - offset - left) / interval) - 1)
+    high = Math.min(most, Math.ceil((mean - offset + right) / interval) + 1)
   }
   const length = high - low + 1
   if (!(length <= longest)) return length
@@ -195,7 +199,7 @@ export function composeDistributions(
     error = (low > least ? Math.exp(logMissed) : 0) + (high < most ? 2 * Math.exp(logMissed) : 0) + rounding * tailSum
   }
   for (let i = 0; i < length; i++) weights[i]! *= Math.exp(Math.min(700, -tilt * interval * (low + i - centreIndex)))
-  return { interval, weights, first: low, scale, error, tilt, centre: centreIndex * interval, infinite, most: most * interval }
+  return { interval, weights, first: low, offset, scale, error, tilt, centre, infinite, most: offset + most * interval }
 }
 
 const transforms = new Map<number, FFT>()
@@ -270,7 +274,7 @@ function convolve(parts: readonly Part[], interval: number, tilt: number, size: 
  * too much is revealed outright), as a lower bound for us.
  */
 export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lower'): number {
-  const { interval, weights, first, scale, error, tilt, centre, infinite } = composed
+  const { interval, weights, first, offset, scale, error, tilt, centre, infinite } = composed
   if (infinite >= delta) return Infinity
   const target = (delta - infinite) * Math.exp(-scale)
   const signed = side === 'upper' ? error : -error
@@ -282,7 +286,7 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
   let excess = 0
   for (let i = weights.length - 1; i >= -1; i--) {
     // Here the sums run over losses ≥ x₍ᵢ₊₁₎, seen from x₍ᵢ₊₁₎; step to xᵢ.
-    const x = (first + i) * interval
+    const x = offset + (first + i) * interval
     const next = shrink * excess + grow * above
     // The errors' share, e^(−tilt·(x − centre)), matters (and is worth its exponential) only once the masses have come near.
     const slack = signed === 0 || next < 0.01 * target ? 0 : signed * Math.exp(Math.min(700, -tilt * (x - centre)))
@@ -298,16 +302,16 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
     above += weights[i]!
   }
   // δ is met everywhere in the window.
-  return side === 'upper' ? Math.max(0, (first - 1) * interval) : 0
+  return side === 'upper' ? Math.max(0, offset + (first - 1) * interval) : 0
 }
 
 /** δ at `epsilon`; upper or lower as above. */
 export function deltaOf(composed: Composed, epsilon: number, side: 'upper' | 'lower'): number {
-  const { interval, weights, first, scale, error, tilt, centre, infinite, most } = composed
+  const { interval, weights, first, offset, scale, error, tilt, centre, infinite, most } = composed
   if (epsilon >= most) return infinite
-  const start = Math.max(0, Math.floor(epsilon / interval) + 1 - first)
+  const start = Math.max(0, Math.floor((epsilon - offset) / interval) + 1 - first)
   let sum = 0
-  for (let i = weights.length - 1; i >= start; i--) sum += weights[i]! * -Math.expm1(Math.min(0, epsilon - (first + i) * interval))
+  for (let i = weights.length - 1; i >= start; i--) sum += weights[i]! * -Math.expm1(Math.min(0, epsilon - offset - (first + i) * interval))
   const slack = error * Math.exp(Math.min(700, -tilt * (epsilon - centre)))
   const finite = Math.max(0, side === 'upper' ? sum + slack : sum - slack) * Math.exp(scale)
   return Math.min(1, infinite + finite)

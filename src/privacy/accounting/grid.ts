@@ -13,71 +13,136 @@
 import type { Atoms, Profile } from './profile.ts'
 
 export interface GridDistribution {
-  /** mass[i] is the P-mass of loss (first + i)·Δ. */
+  /** mass[i] is the P-mass of loss offset + (first + i)·Δ. */
   readonly first: number
+  readonly offset: number
   readonly mass: Float64Array
   /** P-mass of an infinite loss. */
   readonly infinite: number
 }
 
-/** An upper distribution, with what the lower one needs to know of the curve beyond the grid. */
+/** An upper distribution, with what the lower one needs to know of the curve. */
 export interface UpperDistribution extends GridDistribution {
   /** P-mass that really has infinite loss; the rest of `infinite` is the tail beyond the grid. */
   readonly revealed: number
   /** H − (1 − y) at the first grid point. */
   readonly before: number
+  /** How many grid points lie left of loss 0. */
+  readonly negative: number
 }
 
-/** H at x = 0, Δ, 2Δ … in both halves, until it is below the cut; empty for a profile of outcomes, which needs no values. */
+/**
+ * Divergences at losses offset + i·Δ, i = first, first + 1 …, out to where they are below the cut: H(Q‖P) at −x for x < 0, H(P‖Q) at x for
+ * x ≥ 0. Empty for a profile of outcomes, which needs no values.
+ */
 export interface Samples {
   readonly interval: number
   readonly logCut: number
-  readonly up: Float64Array
-  readonly down: Float64Array
   readonly profile: Profile
+  readonly first: number
+  readonly offset: number
+  readonly values: Float64Array
 }
 
-/** `sample` returns undefined where the grid would need more points than this in one half. */
+/** `sample` returns undefined where the grid would need more points than this on one side. */
 export const maxPoints = 1 << 20
 
-function sampleHalf(log: (x: number) => number, infinite: number, interval: number, logCut: number): Float64Array | undefined {
+/** H at x(0), x(1) … down to the cut; never rising, so that rounding cannot make a curve that is none. */
+function sampleSide(
+  log: (x: number) => number,
+  infinite: number,
+  x: (i: number) => number,
+  most: number,
+  logCut: number,
+): number[] | undefined {
   const values: number[] = []
-  for (let i = 0; i <= maxPoints; i++) {
-    const value = Math.max(infinite, Math.exp(log(i * interval)))
+  const cut = Math.exp(logCut)
+  for (let i = 0; i <= Math.min(most, maxPoints); i++) {
+    const value = Math.max(infinite, Math.exp(log(x(i))))
     values.push(i > 0 ? Math.min(value, values[i - 1]!) : value)
-    if (i > 0 && value - infinite <= Math.exp(logCut)) return Float64Array.from(values)
+    if (i > 0 && value - infinite <= cut) return values
   }
-  return undefined
+  return most <= maxPoints ? values : undefined
 }
 
-/** Samples both halves down to divergence e^logCut (beyond what is revealed outright); undefined if that takes too many points. */
-export function sample(profile: Profile, interval: number, logCut: number): Samples | undefined {
-  if (profile.atoms) return { interval, logCut, up: new Float64Array(), down: new Float64Array(), profile }
-  const up = sampleHalf(profile.logUp, profile.infiniteUp, interval, logCut)
-  if (!up) return undefined
-  const down = profile.symmetric ? up : sampleHalf(profile.logDown, profile.infiniteDown, interval, logCut)
-  return down && { interval, logCut, up, down, profile }
+/**
+ * Samples a profile down to divergence e^logCut (beyond what is revealed outright); undefined if that takes too many points.
+ * @param start the least loss of the grid, for profiles whose losses have a least value: under Poisson sampling nearly all mass may sit
+ *   there, at ln(1 − q), far closer to 0 than the next grid point
+ */
+export function sample(profile: Profile, interval: number, logCut: number, start = -profile.maxDown): Samples | undefined {
+  if (profile.atoms) return { interval, logCut, profile, first: 0, offset: 0, values: new Float64Array() }
+  const steps = Math.ceil(-start / interval)
+  const bounded = steps <= maxPoints
+  const offset = bounded ? steps * interval + start : 0
+  const right = sampleSide(profile.logUp, profile.infiniteUp, (i) => offset + i * interval, Infinity, logCut)
+  if (!right) return undefined
+  const left = sampleSide(
+    profile.logDown,
+    profile.infiniteDown,
+    (i) => (bounded && i === steps - 1 ? -start : (i + 1) * interval - offset),
+    bounded ? steps - 1 : Infinity,
+    logCut,
+  )
+  if (!left) return undefined
+  return { interval, logCut, profile, first: -left.length, offset, values: Float64Array.from([...left.reverse(), ...right]) }
 }
 
-/** The connect-the-dots distribution of P‖Q (`up`) or Q‖P (`down`) from sampled values: second differences in y, times y. */
-function fromSamples({ interval, up, down, profile }: Samples, direction: 'up' | 'down'): UpperDistribution {
-  const [right, behind, revealed] = direction === 'up' ? [up, down, profile.infiniteUp] : [down, up, profile.infiniteDown]
-  // Right half: H. Left half: H − (1 − y) = y·(the other direction's H at 1/y). Both are ≥ 0 and keep their relative accuracy.
-  const left = behind.map((value, i) => value * Math.exp(-i * interval))
-  left[0] = right[0]!
+/**
+ * Where to start the grid of a lower distribution if much mass sits near the least loss: at the loss of that mass as a whole. A line
+ * below the curve must leave 1 − y where the tangent from the next grid points meets it, so that is where the first point has to be;
+ * anywhere else the line would have to run below all that follows.
+ */
+export function lowerStart(profile: Profile, interval: number): number {
+  const above = (x: number) => (x < 0 ? Math.exp(x + profile.logDown(-x)) : Math.exp(profile.logUp(x)) + Math.expm1(x))
+  // The chord through the next two grid points, extended back to the first, in the representation H − (1 − y).
+  const extended = (x: number) => {
+    const next = above(x + interval)
+    return next - (above(x + 2 * interval) - next) * Math.exp(-interval)
+  }
+  let low = -profile.maxDown
+  let high = Math.min(0, low + interval)
+  for (let round = 0; round < 40; round++) {
+    const middle = low + (high - low) / 2
+    if (extended(middle) < 0) low = middle
+    else high = middle
+  }
+  return low
+}
+
+/** The connect-the-dots distribution of P‖Q (`up`) or Q‖P (`down`) from sampled values: second differences in y = eˣ, times y. */
+function fromSamples({ interval, first, offset, values, profile }: Samples, direction: 'up' | 'down'): UpperDistribution {
+  const count = values.length
+  const forwards = direction === 'up'
+  const start = forwards ? first : 1 - first - count
+  const shift = forwards ? offset : -offset
+  const revealed = forwards ? profile.infiniteUp : profile.infiniteDown
+  const x = (k: number) => shift + (start + k) * interval
+  // Left of 0 in the representation H − (1 − y) = y·(the other direction's H at 1/y), right of it H: both ≥ 0, and accurate in relative
+  // terms. Differences of slopes are the same in both.
+  const at = (k: number) => (forwards ? k : count - 1 - k)
+  const negative = forwards ? -first : count + first
+  const value = new Float64Array(count)
+  for (let k = 0; k < count; k++) value[k] = k < negative ? values[at(k)]! * Math.exp(x(k)) : values[at(k)]!
+  /** The value at j as seen from k. */
+  const seen = (j: number, k: number) => {
+    if (j < negative === k < negative) return value[j]!
+    return j < negative ? value[j]! - Math.expm1(x(j)) : value[j]! + Math.expm1(x(j))
+  }
   const ahead = Math.expm1(interval)
   const back = -Math.expm1(-interval)
-  const m = left.length - 1
-  const n = right.length - 1
-  const mass = new Float64Array(m + n + 1)
-  for (let i = 1; i < n; i++) mass[m + i] = (right[i + 1]! - right[i]!) / ahead + (right[i - 1]! - right[i]!) / back
-  mass[m + n] = (right[n - 1]! - right[n]!) / back
-  for (let i = 1; i < m; i++) mass[m - i] = (left[i - 1]! - left[i]!) / ahead + (left[i + 1]! - left[i]!) / back
-  mass[0] = (left[m - 1]! - left[m]!) / ahead - left[m]!
-  mass[m] = (right[1]! - right[0]!) / ahead - (left[0]! - left[1]!) / back + 1
-  for (let i = 0; i < mass.length; i++) if (!(mass[i]! > 0)) mass[i] = 0
+  const last = count - 1
+  const mass = new Float64Array(count)
+  for (let k = 0; k < count; k++) {
+    // Before the first point the line runs to H(0) = 1, beyond the last one it is level.
+    const left = k > 0 ? (seen(k - 1, k) - value[k]!) / back : k < negative ? -value[k]! : 1 - value[k]!
+    const right = k < last ? (seen(k + 1, k) - value[k]!) / ahead : k < negative ? Math.exp(x(k)) : 0
+    mass[k] = Math.max(0, left + right)
+  }
   // Whatever lies beyond the last point is counted as revealed.
-  return { first: -m, mass, infinite: right[n]!, revealed, before: left[m]! }
+  const infinite = last < negative ? value[last]! - Math.expm1(x(last)) : value[last]!
+  const before = negative > 0 ? value[0]! : value[0]! + Math.expm1(x(0))
+  return { first: start, offset: shift, mass, infinite, revealed, before, negative }
 }
 
 /** Connect the dots for outcomes one by one: each is split between the two grid points around its loss, keeping its P- and its Q-mass. */
@@ -107,7 +172,7 @@ function fromAtoms({ interval, logCut, profile }: Samples, direction: 'up' | 'do
     mass[at - first]! += massOf(k) * (1 - share)
     mass[at - first + 1]! += massOf(k) * share
   }
-  return { first, mass, infinite: revealed + tail, revealed, before: 0 }
+  return { first, offset: 0, mass, infinite: revealed + tail, revealed, before: 0, negative: Math.min(mass.length, Math.max(0, -first)) }
 }
 
 /** The least distribution on the grid that is never too kind. */
@@ -119,14 +184,13 @@ export const upperDistribution = (samples: Samples, direction: 'up' | 'down'): U
  * enter, never differences of divergences, so nothing appears between the outcomes of a discrete release.
  */
 export function lowerDistribution(upper: UpperDistribution, interval: number): GridDistribution {
-  const { first, mass, infinite, revealed, before } = upper
+  const { first, offset, mass, infinite, revealed, before, negative: middle } = upper
   const last = mass.length - 1
   const growth = Math.exp(interval)
   const ahead = Math.expm1(interval)
   const back = -Math.expm1(-interval)
   // How far each value may be pulled down: to `revealed` right of loss 0, to 1 − y left of it.
   const room = new Float64Array(last + 1)
-  const middle = Math.min(Math.max(0, -first), last + 1)
   let excess = infinite - revealed
   let above = excess
   for (let k = last; k >= middle; k--) {
@@ -146,10 +210,12 @@ export function lowerDistribution(upper: UpperDistribution, interval: number): G
   /** Between points k and k + 1: how far the chord may lie above the curve, and at which share of the interval. */
   const gap = new Float64Array(last + 1)
   const share = new Float64Array(last + 1)
+  // A mass below what rounding of the values makes of nothing is nothing: else the last bit of a flat stretch would bend it.
+  const real = (k: number) => (mass[k]! > (2e-15 * room[k]!) / ahead ? mass[k]! : 0)
   for (let k = 0; k < last; k++) {
-    const a = mass[k]! * growth
-    const b = mass[k + 1]!
-    gap[k] = a + b > 0 ? (ahead * mass[k]! * b) / (a + b) : 0
+    const a = real(k) * growth
+    const b = real(k + 1)
+    gap[k] = a > 0 && b > 0 ? (ahead * real(k) * b) / (a + b) : 0
     share[k] = a + b > 0 ? b / (a + b) : 0.5
   }
   const pull = new Float64Array(last + 1)
@@ -172,7 +238,7 @@ export function lowerDistribution(upper: UpperDistribution, interval: number): G
     const left = k > 0 ? (pull[k - 1]! - pull[k]!) / back : -pull[k]!
     lowered[k] = mass[k]! - right - left
   }
-  return { first, mass: hull(lowered, interval), infinite: revealed }
+  return { first, offset, mass: hull(lowered, interval), infinite: revealed }
 }
 
 /**

@@ -16,14 +16,16 @@ import { gaussianDelta, gaussianEpsilon } from './gaussian.ts'
 import {
   type GridDistribution,
   lowerDistribution,
+  lowerStart,
   maxPoints,
   type Samples,
   sample,
   type UpperDistribution,
   upperDistribution,
 } from './grid.ts'
-import { gaussianProfile, type Profile, profileOf } from './profile.ts'
+import { enumerableSigma, gaussianProfile, type Profile, profileOf } from './profile.ts'
 import { integrate } from './quadrature.ts'
+import { rdpOf } from './rdp.ts'
 import { merge, noReleases, type Release, type Releases, releasesOf } from './releases.ts'
 
 interface Priced {
@@ -46,6 +48,8 @@ function pricedReleases(releases: Releases): Priced[] {
     if (release.kind === 'zcdp') {
       rho += release.rho * times
       xi += release.xi * times
+    } else if (release.kind === 'discrete-gaussian' && release.sigma > enumerableSigma) {
+      rho += (times * release.sensitivity ** 2) / (2 * release.sigma ** 2)
     } else priced.push({ key, profile: profileOf(release) as Profile, times })
   }
   if (rho > 0 || xi > 0) {
@@ -67,13 +71,22 @@ function roughDivergence({ logUp, logDown, infiniteUp, infiniteDown }: Profile):
   return integrate(value, 0, 2 * reach, 8, 8)
 }
 
+/** Roughly the loss beyond which the divergence is below e^logCut. */
+function reachOf({ logUp, infiniteUp, maxUp }: Profile, logCut: number): number {
+  const beyond = (x: number) => Math.exp(logUp(x)) - infiniteUp <= Math.exp(logCut)
+  let high = Math.min(maxUp, 1)
+  while (high < maxUp && !beyond(high)) high = Math.min(maxUp, high * 1.5)
+  while (high > 1e-12 && beyond(high / 1.5)) high /= 1.5
+  return high
+}
+
 /** Sampled profiles, most recent last: pricing the same releases again (an odometer, δ after ε) does not sample them anew. */
 const sampled = new Map<string, Samples | undefined>()
-function cachedSamples({ key, profile }: Priced, interval: number, logCut: number): Samples | undefined {
-  const name = `${key} ${interval} ${logCut}`
+function cachedSamples({ key, profile }: Priced, interval: number, logCut: number, start = -profile.maxDown): Samples | undefined {
+  const name = `${key} ${interval} ${logCut} ${start}`
   let samples = sampled.get(name)
   if (sampled.has(name)) sampled.delete(name)
-  else samples = sample(profile, interval, logCut)
+  else samples = sample(profile, interval, logCut, start)
   sampled.set(name, samples)
   if (sampled.size > 8) sampled.delete(sampled.keys().next().value as string)
   return samples
@@ -91,7 +104,7 @@ interface TooFine {
 }
 
 /** On a grid that holds every loss the upper distribution is the release itself, but for the tail it counts as revealed. */
-const exactly = ({ first, mass, revealed }: UpperDistribution): GridDistribution => ({ first, mass, infinite: revealed })
+const exactly = ({ first, offset, mass, revealed }: UpperDistribution): GridDistribution => ({ first, offset, mass, infinite: revealed })
 
 /**
  * ε on one side. The first tilt is centred where Chernoff's bound meets δ; where losses are heavy-tailed (a small sampling rate, a small δ)
@@ -130,13 +143,22 @@ function boundsOn(
   onlyUpper: boolean,
 ): Bounds | TooFine {
   const total = priced.reduce((sum, each) => sum + each.times, 0)
+  // Cuts in whole steps, so that plans of a similar length share their samples.
+  const cut = Math.floor((logCut - Math.log(total)) / 4) * 4
   const samples: Samples[] = []
   for (const each of priced) {
-    // Cuts in whole steps, so that plans of a similar length share their samples.
-    const one = cachedSamples(each, interval, Math.floor((logCut - Math.log(total)) / 4) * 4)
+    const one = cachedSamples(each, interval, cut)
     if (!one) return { points: 2 * maxPoints, longest: maxPoints }
     samples.push(one)
   }
+  const lowerSamples = onlyUpper
+    ? []
+    : samples.map((each, i) => {
+        // Mass at the least loss, if it has one, tells whether the grid from below must start elsewhere.
+        const { profile } = each
+        const crowded = !profile.atoms && Number.isFinite(profile.maxDown) && upperDistribution(each, 'up').mass[0]! > 1e-3
+        return crowded ? (cachedSamples(priced[i]!, interval, cut, lowerStart(profile, interval)) ?? each) : each
+      })
   const symmetric = priced.every(({ profile }) => profile.symmetric)
   let upper = 0
   let lower = 0
@@ -156,8 +178,10 @@ function boundsOn(
     if (typeof above !== 'number') return above
     upper = Math.max(upper, above)
     if (onlyUpper) continue
+    const fromBelow = (dots: UpperDistribution, own: Samples, shared: Samples) =>
+      aligned ? exactly(dots) : lowerDistribution(own === shared ? dots : upperDistribution(own, direction), interval)
     const exact = priced.flatMap(({ profile, times }, i) =>
-      profile.exact ? [{ distribution: aligned ? exactly(uppers[i]!) : lowerDistribution(uppers[i]!, interval), times }] : [],
+      profile.exact === true ? [{ distribution: fromBelow(uppers[i]!, lowerSamples[i]!, samples[i]!), times }] : [],
     )
     const below = exact.length > 0 ? answer(exact, 'lower') : 0
     if (typeof below !== 'number') return below
@@ -176,12 +200,13 @@ function bounds(priced: readonly Priced[], question: Question, onlyUpper = false
   // Variance added by the grid is at most total·Δ²/4: a share of 4e-5 of the rough variance. Never coarser than it must be for a short
   // composition, never finer than an affordable transform, and a power of two, so that neighbouring plans share a grid.
   const wanted = Math.min(Math.sqrt((2e-4 * spread) / total), (20 * Math.sqrt(spread)) / (1 << 13))
-  const affordable = (20 * Math.sqrt(spread)) / (1 << 18)
+  // Mass at losses beyond the grid counts as revealed: little against the δ in question.
+  let logCut = question.kind === 'epsilon' ? Math.log(question.delta) - 14 : -60
+  const reach = Math.max(...priced.map(({ profile }) => (profile.atoms ? 0 : reachOf(profile, logCut - Math.log(total)))))
+  const affordable = Math.max((20 * Math.sqrt(spread)) / (1 << 18), reach / (1 << 17))
   const lattice = priced[0]!.profile.lattice
   const aligned = lattice !== undefined && priced.every(({ profile }) => profile.lattice === lattice)
   let interval = 2 ** Math.floor(Math.log2(Math.max(wanted, affordable, 1e-12)))
-  // Mass at losses beyond the grid counts as revealed: little against the δ in question.
-  let logCut = question.kind === 'epsilon' ? Math.log(question.delta) - 14 : -60
   let best: Bounds | undefined
   let coarsened = false
   for (let round = 0; round < 40; round++) {
@@ -208,7 +233,7 @@ function bounds(priced: readonly Priced[], question: Question, onlyUpper = false
     }
     const { upper, lower } = best
     if (onlyUpper || coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
-    if (!priced.every(({ profile }) => profile.exact) || round > 4) return best
+    if (!priced.every(({ profile }) => profile.exact === true) || round > 4) return best
     interval /= 2
   }
   throw new TacetError('internal', `no grid of ${maxPoints} points holds this composition`, {
@@ -257,7 +282,7 @@ class PldAccountant implements Accountant {
       return { epsilon, epsilonLower: epsilon }
     }
     const priced = pricedReleases(this.#releases)
-    const exact = priced.every(({ profile }) => profile.exact)
+    const exact = priced.every(({ profile }) => profile.exact === true)
     if (delta === 0) {
       // Only bounded losses promise anything without δ: then the worst ones add up.
       const infinite = priced.some(({ profile }) => profile.infiniteUp > 0 || profile.infiniteDown > 0)
@@ -271,7 +296,14 @@ class PldAccountant implements Accountant {
       return { epsilon, epsilonLower: only.exact ? epsilon : 0 }
     }
     const { upper, lower } = bounds(priced, { kind: 'epsilon', delta }, onlyUpper)
-    return { epsilon: upper, epsilonLower: onlyUpper ? 0 : lower }
+    // Where a pair is only an upper bound, adding Rényi divergences can be the sharper way to compose.
+    const epsilon = exact
+      ? upper
+      : Math.min(
+          upper,
+          this.#byRenyi((accountant) => accountant.epsilon(delta).epsilon),
+        )
+    return { epsilon, epsilonLower: onlyUpper ? 0 : Math.min(lower, epsilon) }
   }
 
   delta(epsilon: number): number {
@@ -282,7 +314,24 @@ class PldAccountant implements Accountant {
     const priced = pricedReleases(this.#releases)
     const [first] = priced
     if (priced.length === 1 && first!.times === 1) return Math.exp(Math.max(first!.profile.logUp(epsilon), first!.profile.logDown(epsilon)))
-    return bounds(priced, { kind: 'delta', epsilon }, true).upper
+    const { upper } = bounds(priced, { kind: 'delta', epsilon }, true)
+    const exact = priced.every(({ profile }) => profile.exact === true)
+    return exact
+      ? upper
+      : Math.min(
+          upper,
+          this.#byRenyi((accountant) => accountant.delta(epsilon)),
+        )
+  }
+
+  /** The RDP accountant's answer, or Infinity where it has none. */
+  #byRenyi(ask: (accountant: Accountant) => number): number {
+    try {
+      return ask(rdpOf(this.relation, this.#releases))
+    } catch (error) {
+      if (error instanceof TacetError && error.code === 'unsupported-event') return Infinity
+      throw error
+    }
   }
 }
 

@@ -24,8 +24,11 @@ export interface Profile {
   readonly infiniteDown: number
   /** Both halves are the same function. */
   readonly symmetric: boolean
-  /** False where only an upper bound of the divergences is known, so that nothing can be said from below. */
-  readonly exact: boolean
+  /**
+   * False where the pair is only an upper bound, so that nothing can be said from below; `alone` where it is attained at each ε by some
+   * pair of outputs, but by another pair at another ε, so that its composition is an upper bound only.
+   */
+  readonly exact: boolean | 'alone'
   /** All finite losses are multiples of this. */
   readonly lattice?: number
   /** The outcomes themselves, where they can be listed (those of infinite loss left out). */
@@ -76,6 +79,7 @@ export const exponentialProfile = (epsilon: number): Profile =>
   symmetricProfile((x) => (x < epsilon ? epsilon + 2 * Math.log(-Math.expm1((x - epsilon) / 2)) - logExpm1(epsilon) : -Infinity), {
     maxUp: epsilon,
     maxDown: epsilon,
+    exact: 'alone',
   })
 
 /** (ξ, ρ)-zCDP by the best order of the Rényi conversion at each x: an upper bound only. */

@@ -149,6 +149,9 @@ function supportedReleases(event: PrivacyEvent, relation: NeighboringRelation): 
   return releases
 }
 
+/** The RDP accountant of releases already read. @throws TacetError unsupported-event, from its methods, where a curve is not known */
+export const rdpOf = (relation: NeighboringRelation, releases: Releases): Accountant => new RdpAccountant(relation, releases)
+
 /** An RDP accountant that has composed nothing yet. */
 export const rdpAccountant = (relation: NeighboringRelation = 'add-or-remove-one'): Accountant => new RdpAccountant(relation, noReleases())
 
