@@ -23,7 +23,7 @@ from tensorflow_privacy.privacy.fast_gradient_clipping.layer_registry import mak
 from tensorflow_privacy.privacy.keras_models.dp_keras_model import DPModel  # noqa: E402
 
 meta = contest.meta
-BATCH, CLIP, NOISE, RATE = meta['batchSize'], meta['maxGradNorm'], meta['noiseMultiplier'], meta['learningRate']
+BATCH, CLIP, NOISE, RATE = meta['batchSize'], float(meta['maxGradNorm']), float(meta['noiseMultiplier']), meta['learningRate']
 layers = tf.keras.layers
 
 

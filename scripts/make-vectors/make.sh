@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes test/vectors/*.json again: one pinned Python environment per implementation, then its script. See README.md.
 #   bash scripts/make-vectors/make.sh [accounting|autodp|opacus|jax|tensorflow]...
-# TACET_VENVS: where the environments are kept (default bench/peers, as .venv-NAME: git-ignored).  PYTHON: a Python 3.11.
+# TACET_VENVS: where the environments are kept (default bench/peers, as .venv-vectors-NAME: git-ignored).  PYTHON: a Python 3.11.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 venvs=${TACET_VENVS:-$here/../../bench/peers}
@@ -9,7 +9,7 @@ python=${PYTHON:-python3.11}
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # the libraries' own choice of kernels
 
 environment() { # NAME → the interpreter's path
-  local name=$1 home=$venvs/.venv-$1
+  local name=$1 home=$venvs/.venv-vectors-$1
   if ! [ -x "$home/bin/python" ]; then
     "$python" -m venv "$home" >&2
   fi
