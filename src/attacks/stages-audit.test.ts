@@ -32,10 +32,10 @@ describe('auditing bias-factors', () => {
   })
 
   test('at ε = 2 it would see halved noise, and does when it is planted', () => {
-    const honest = audit(2, 1, 8000)
+    const honest = audit(2, 1, 16_000)
     expect(honest.power).toBeGreaterThanOrEqual(0.8)
     expect(verdictOf({ claimedEpsilon: 2, ...honest, conformanceFailed: false })).toBe('holds')
-    expect(audit(2, 1, 8000, halved).epsilonLowerBound).toBeGreaterThan(2)
+    expect(audit(2, 1, 16_000, halved).epsilonLowerBound).toBeGreaterThan(2)
   })
 
   test('at ε = 0.04 it says inconclusive', () => {

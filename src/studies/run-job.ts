@@ -176,6 +176,7 @@ export function resolveNetwork(
     {
       recipe,
       rows,
+      items: data.itemIds.length,
       ratingScale: data.ratingScale as { min: number; max: number },
       privacy:
         privacy.kind === 'none'

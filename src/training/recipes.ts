@@ -38,6 +38,8 @@ export interface RecipeRequest {
   readonly recipe: RecipeName
   /** Training rows (public: statement). */
   readonly rows: number
+  /** Size of the public catalogue. */
+  readonly items: number
   readonly ratingScale: { readonly min: number; readonly max: number }
   readonly privacy: null | { readonly delta: number; readonly epsilon?: number | undefined; readonly noiseMultiplier?: number | undefined }
   /** Finds σ for ε; the PLD accountant's. */
@@ -140,8 +142,6 @@ interface Anchor {
   readonly sampleRate: number
   /** Joint L2 sensitivity. */
   readonly maxGradNorm: number
-  /** Learning rate of the item embeddings. */
-  readonly learningRate: number
   /** Bounds in proportion to the item embeddings' 1. */
   readonly bounds: { readonly user: number; readonly outputBias: number; readonly rest: number }
   /** Rates in proportion to the item embeddings' 1. */
@@ -154,7 +154,6 @@ const anchors: readonly Anchor[] = [
     noiseMultiplier: 45.6,
     sampleRate: 1 / 12,
     maxGradNorm: 1.4,
-    learningRate: 6,
     bounds: { user: 0.1, outputBias: 0.02, rest: 0.05 },
     rates: { user: 0.1, outputBias: 0.002, rest: 0 },
   },
@@ -163,7 +162,6 @@ const anchors: readonly Anchor[] = [
     noiseMultiplier: 5.675,
     sampleRate: 1 / 30,
     maxGradNorm: 1.4,
-    learningRate: 12,
     bounds: { user: 0.3, outputBias: 0.1, rest: 0.05 },
     rates: { user: 0.3, outputBias: 0.002, rest: 0 },
   },
@@ -172,7 +170,6 @@ const anchors: readonly Anchor[] = [
     noiseMultiplier: 1.67,
     sampleRate: 1 / 30,
     maxGradNorm: 2,
-    learningRate: 25,
     bounds: { user: 0.5, outputBias: 0.1, rest: 0.05 },
     rates: { user: 0.3, outputBias: 0.002, rest: 0 },
   },
@@ -188,7 +185,7 @@ const scaleOf = ({ min, max }: RecipeRequest['ratingScale']): number => (max - m
 const publicOutputBias = ({ min, max }: RecipeRequest['ratingScale']): number => min + 0.625 * (max - min)
 
 function repaired(
-  { rows, privacy, calibrate, overrides, ratingScale }: RecipeRequest,
+  { rows, items, privacy, calibrate, overrides, ratingScale }: RecipeRequest,
   epochs: number,
   configOf: Parameters<typeof resolveRecipe>[1],
 ): WideAndDeepSettings {
@@ -239,11 +236,23 @@ function repaired(
     plan,
     batchSize,
     steps: plan.steps,
-    optimizer: { kind: 'sgd', learningRate: overrides.learningRate ?? anchor.learningRate, momentum: 0.9 },
+    optimizer: { kind: 'sgd', learningRate: overrides.learningRate ?? itemRate(plan, items, maxGradNorm, scaleOf(ratingScale)), momentum },
     learningRateDecay: 'linear',
     averaging: { kind: 'none' },
     blockRates: Object.fromEntries(blocks.map((name) => [name, blockValue(name, anchor.rates)])),
   }
+}
+
+const momentum = 0.9
+
+/**
+ * Learning rate of the item embeddings. With the linear start a prediction moves by what its item's embedding moves, so noise of standard deviation
+ * rate/(1 − momentum) · σC/B · √(T/3) reaches it over T steps of a falling rate: a quarter of a star is what it may be. Where there is little
+ * noise, ten passes over an average item's residual are enough.
+ */
+function itemRate({ noiseMultiplier, expectedBatchSize, steps }: PrivatePlan, items: number, maxGradNorm: number, scale: number): number {
+  const noise = ((noiseMultiplier as number) * maxGradNorm * Math.sqrt(steps / 3)) / expectedBatchSize
+  return (1 - momentum) * Math.min((0.25 * scale) / noise, (10 * items) / steps)
 }
 
 function blockValue(name: string, values: Anchor['bounds']): number {
@@ -271,7 +280,6 @@ function anchorAt(by: 'epsilon' | 'noiseMultiplier', value: number): Anchor {
     noiseMultiplier: between(low.noiseMultiplier, high.noiseMultiplier),
     sampleRate: between(low.sampleRate, high.sampleRate),
     maxGradNorm: between(low.maxGradNorm, high.maxGradNorm),
-    learningRate: between(low.learningRate, high.learningRate),
     bounds: each(low.bounds, high.bounds),
     rates: each(low.rates, high.rates),
   }
@@ -307,6 +315,7 @@ export function wideAndDeepSettings(
     {
       recipe,
       rows,
+      items: data.itemIds.length,
       ratingScale,
       privacy,
       calibrate: ({ epsilon, delta, relation, eventOf }) => calibrate({ make: eventOf, epsilon, delta, relation }).value,
