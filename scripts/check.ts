@@ -44,7 +44,12 @@ for (const [index, step] of steps.entries()) {
   const startedAt = performance.now()
   const results = join(work, `${index}.json`)
   const reporters = step.vitest ? ['--', '--reporter=default', '--reporter=json', `--outputFile.json=${results}`] : []
-  const { status } = spawnSync('npm', [...step.args, ...reporters], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const { status } = spawnSync('npm', [...step.args, ...reporters], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    // A log is read as text: colours only where a person looks.
+    env: process.stdout.isTTY ? process.env : { ...process.env, NO_COLOR: '1' },
+  })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   const counts = step.vitest ? vitestCounts(results) : { passed: 0, failed: 0 }
   passed += counts.passed + (!step.vitest && status === 0 ? 1 : 0)
