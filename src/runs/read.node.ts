@@ -5,7 +5,14 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { readDataset } from '../data/index.node.ts'
-import { countTestRowsOfUnseenUsers, type Interactions, type ReadOptions, type Split, splitInteractions } from '../data/index.ts'
+import {
+  countTestRowsOfUnseenUsers,
+  datasetSize,
+  type Interactions,
+  type ReadOptions,
+  type Split,
+  splitInteractions,
+} from '../data/index.ts'
 import { checkNumber, TacetError } from '../errors.ts'
 import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
 import { decodeSafetensors } from '../models/index.ts'
@@ -82,7 +89,7 @@ export async function evaluateRun(run: string, options: { readonly dataPath?: st
   return {
     run,
     model: config.model,
-    data: { name: data.name, users: data.userIds.length, items: data.itemIds.length, interactions: data.users.length },
+    data: datasetSize(data),
     split: {
       kind: split.kind,
       train: split.train.length,

@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path'
 import { readDataset } from '../data/index.node.ts'
 import {
   countTestRowsOfUnseenUsers,
+  datasetSize,
   type Interactions,
   type ReadOptions,
   type Split,
@@ -344,7 +345,7 @@ async function finishRun({
     run: out,
     model: config.model,
     recipe: config.recipe,
-    data: { name: data.name, users: data.userIds.length, items: data.itemIds.length, interactions: data.users.length },
+    data: datasetSize(data),
     split: {
       kind: split.kind,
       train: split.train.length,

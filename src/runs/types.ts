@@ -62,6 +62,7 @@ export interface TrainReport {
   readonly run: string
   readonly model: ModelName
   readonly recipe: RecipeName | null
+  /** People and items with at least one interaction, as `tacet data describe` counts them; the model may have rows for a larger public catalogue. */
   readonly data: { readonly name: string; readonly users: number; readonly items: number; readonly interactions: number }
   readonly split: { readonly kind: string; readonly train: number; readonly test: number; readonly testRowsOfUnseenUsers: number }
   readonly privacy: PrivacySpent | null
