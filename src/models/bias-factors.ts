@@ -110,12 +110,22 @@ export function loadBiasFactors(parameters: NamedTensors): BiasFactorsModel {
   const scale = tensor('rating.scale', 1).data
   const personVectors = tensor('person.vectors', 2)
   const itemVectors = tensor('item.vectors', 2)
+  const personBias = tensor('person.bias', 1)
+  const itemBias = tensor('item.bias', 1)
+  const dimension = personVectors.shape[1] as number
+  // sizes are compared by shape: with vectors of 0 coordinates their data says nothing
+  if (personVectors.shape[0] !== personBias.shape[0] || itemVectors.shape[0] !== itemBias.shape[0] || itemVectors.shape[1] !== dimension)
+    throw new TacetError(
+      'corrupt-run',
+      `bias-factors: vectors of shape [${personVectors.shape}] and [${itemVectors.shape}] do not fit ${personBias.shape} persons and ${itemBias.shape} items`,
+      { wayOut: 'Train the model again, or restore the run folder from a copy.' },
+    )
   return createBiasFactorsModel({
     scale: { min: scale[0] ?? Number.NaN, max: scale[1] ?? Number.NaN },
     offset: tensor('offset', 1).data[0] ?? Number.NaN,
-    personBias: tensor('person.bias', 1).data,
-    itemBias: tensor('item.bias', 1).data,
-    dimension: personVectors.shape[1] as number,
+    personBias: personBias.data,
+    itemBias: itemBias.data,
+    dimension,
     personVectors: personVectors.data,
     itemVectors: itemVectors.data,
   })

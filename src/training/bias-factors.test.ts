@@ -288,6 +288,21 @@ describe('prices', () => {
       }
   })
 
+  test('fewer people get the stages of a smaller ε at the same price, but people keep a stage', () => {
+    const mu = gaussianMu({ epsilon: 4, delta: 1e-5 })
+    const names = (epsilon: number, persons?: number) =>
+      planStages({ epsilon, mu, ...(persons === undefined ? {} : { persons }), hasDemographics: true, hasRecency: false }).stages.map(
+        ({ name }) => name,
+      )
+    expect(names(4, 1000)).toEqual(names(1))
+    expect(names(4, 4000)).toEqual(names(4))
+    expect(names(4, 1)).toContain('people')
+    expect(names(0.05, 1)).toEqual(names(0.05))
+    expect(
+      Math.hypot(...planStages({ epsilon: 4, mu, persons: 3, hasDemographics: true, hasRecency: false }).stages.map((s) => s.mu)),
+    ).toBeCloseTo(mu, 12)
+  })
+
   test('events are one Gaussian a stage, and their exact ε is the one asked for', () => {
     const data = interactions(adversarialRows(seededRandom(2), { persons: 9, items: 6, count: 70 }), {
       persons: 9,
