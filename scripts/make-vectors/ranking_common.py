@@ -124,7 +124,10 @@ def case(toolkit, name, metric, question, k, value, expected, deviations, option
     value = float(value)
     made = {
         'id': f'{toolkit}/{name}/{metric}' + ('' if k is None else f'@{k}') + (f'/{"-".join(map(str, options.values()))}' if options else ''),
-        'question': {'metric': metric, **({} if k is None else {'k': k}), **question, **({'options': options} if options else {})},
+        'metric': metric,
+        **({} if k is None else {'k': k}),
+        **({'options': options} if options else {}),
+        'on': question,
         'value': value if math.isfinite(value) else 'nan',
     }
     if abs(value - expected) <= TOLERANCE:
@@ -139,6 +142,13 @@ def write(name, *, package, provenance, cases, how_right='ranking_common.py: the
     ids = [each['id'] for each in cases]
     if len(set(ids)) != len(ids):
         raise ValueError(f'{name}: an id occurs twice')
+    # Each question once: cases name the one they are on.
+    asked = {}
+    for each in cases:
+        if 'on' in each:
+            text = json.dumps(each['on'])
+            asked.setdefault(text, f"{each['id'].split('/')[1]}-{len(asked)}")
+            each['on'] = asked[text]
     document = {
         'source': package,
         'version': importlib.metadata.version(package),
@@ -147,11 +157,12 @@ def write(name, *, package, provenance, cases, how_right='ranking_common.py: the
         'tolerance': tolerance,
         'toleranceReason': 'absolute; both sides are sums of doubles',
         'deviations': sorted({each['why'] for each in cases if 'why' in each}),
+        **({'questions': {name: json.loads(text) for text, name in asked.items()}} if asked else {}),
         'cases': cases,
     }
     path = VECTORS / f'{name}.json'
     temporary = path.with_suffix('.json.tmp')
-    temporary.write_text(json.dumps(document, ensure_ascii=False, indent=None, separators=(',', ':')).replace('{"id"', '\n{"id"') + '\n')
+    temporary.write_text(json.dumps(document, ensure_ascii=False, indent=None, separators=(',', ':')).replace('{"id"', '\n{"id"').replace('{"scores"', '\n{"scores"') + '\n')
     os.replace(temporary, path)
     print(f'{path.name}: {len(cases)} cases, {sum("deviates" in each for each in cases)} deviate')
     for why in document['deviations']:

@@ -53,7 +53,6 @@ def gini_by_pairs(counts):
 made = {'ndcg': 'NDCG', 'hr': 'Hit', 'precision': 'Precision', 'recall': 'Recall', 'mrr': 'MRR', 'map': 'MAP'}
 deviations = [
     (lambda name, metric, k: name == 'graded' and metric == 'ndcg', 'convention', 'RecBole’s NDCG is binary whatever the gains: options.gains "binary" here'),
-    (lambda name, metric, k: name == 'ties' and metric == 'auc-pooled', 'defect', 'RecBole pools'),
 ]
 cases = []
 for name, question in questions().items():

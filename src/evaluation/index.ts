@@ -32,4 +32,16 @@ export {
 export { answerRankingCase, type RankingCaseAnswer } from './ranking-cases.ts'
 export { commonRules, findRankingMetric, type RankingAnswer, type RankingMetric, rankingMetric, rankingMetrics } from './ranking-metrics.ts'
 export type { RankingOptions, RankingQuestion } from './ranking-question.ts'
+export {
+  benjaminiHochberg,
+  bootstrapMean,
+  holm,
+  type Interval,
+  normalTwoSided,
+  type PairedTTest,
+  pairedTTest,
+  studentTwoSided,
+  type WilcoxonTest,
+  wilcoxonSignedRank,
+} from './ranking-significance.ts'
 export { evaluateRatings, mae, measureErrors, type RatingErrors, ratingResiduals, rmse } from './ratings.ts'
