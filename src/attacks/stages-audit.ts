@@ -204,7 +204,13 @@ function stagePlanOf({
   readonly synthetic: Interactions
   readonly delta: number
 }): StagePlan {
-  return planStages({ epsilon, mu: mu ?? 1, hasDemographics: synthetic.userAttributes.length > 0, hasRecency: false })
+  return planStages({
+    epsilon,
+    mu: mu ?? 1,
+    persons: synthetic.userIds.length,
+    hasDemographics: synthetic.userAttributes.length > 0,
+    hasRecency: false,
+  })
 }
 
 function stagesOver(

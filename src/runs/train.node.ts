@@ -22,17 +22,17 @@ import {
 import { TacetError } from '../errors.ts'
 import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
 import { decodeSafetensors, encodeSafetensors, type NamedTensors, networkTensors, type PredictPairs } from '../models/index.ts'
-import { gaussianMu, maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
+import { maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
 import { type RandomSource, secureRandom, seededRandom } from '../random/index.ts'
 import { createNodeWideAndDeepEngine } from '../training/index.node.ts'
 import {
+  biasFactorsPlan,
   decodeCheckpoint,
   encodeCheckpoint,
   type LoopState,
   loopOf,
   networkData,
   type PlannedStage,
-  planStages,
   runTrainingLoop,
   trainBiasFactors,
   trainPrivateItemMean,
@@ -430,13 +430,7 @@ const stagesTarget = ({ epsilon, delta }: NonNullable<RunConfig['privacy']>) => 
 
 /** The stages that trainBiasFactors plans from the same public facts. */
 function stagesOf(privacy: NonNullable<RunConfig['privacy']>, data: Interactions): readonly PlannedStage[] {
-  const target = stagesTarget(privacy)
-  return planStages({
-    epsilon: target.epsilon,
-    mu: gaussianMu(target),
-    hasDemographics: data.userAttributes.length > 0,
-    hasRecency: false,
-  }).stages
+  return biasFactorsPlan(data, stagesTarget(privacy)).stages
 }
 
 function resolveTraining({ recipe, privacy, overrides }: ResolvedRequest, data: Interactions, split: Split): WideAndDeepSettings {
