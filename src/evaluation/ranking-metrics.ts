@@ -264,7 +264,7 @@ function groupMetric(name: string, aliases: readonly string[], definition: strin
       for (const [user, value] of answer.perPerson) {
         const group = groups.get(user)
         if (group === undefined) excluded++
-        else values.set(group, [...(values.get(group) ?? []), value])
+        else if (values.get(group)?.push(value) === undefined) values.set(group, [value])
       }
       if (values.size < 2) throw empty(`${values.size} of the groups in options.groups hold people with a value; at least two are needed`)
       const means = new Map([...values].map(([group, list]) => [group, list.reduce((sum, value) => sum + value, 0) / list.length]))
@@ -680,7 +680,10 @@ export function rankingMetric(question: RankingQuestion): RankingAnswer {
 
 function find(name: string): { definition: Definition; k?: number } {
   const [stem = '', cut, ...rest] = name.trim().split('@')
-  const wanted = stem.toLowerCase().replaceAll(/[_\s]+/g, '-')
+  const wanted = stem
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[_\s]+/g, '-')
   const definition = definitions.find((entry) => entry.name === wanted || entry.aliases.includes(wanted))
   if (definition === undefined || rest.length > 0) {
     const names = definitions.flatMap((entry) => [entry.name, ...entry.aliases].map((known) => ({ known, name: entry.name })))
