@@ -10,7 +10,9 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
 
 /** Benchmarks that print tables of their own and take flags of their own. */
 const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
+  peers: async () => (await import('./peers.ts')).run,
   'rating-model': async () => (await import('./rating-model.ts')).run,
+  'wide-and-deep': async () => (await import('./wide-and-deep.ts')).run,
 }
 
 const [name, ...flags] = process.argv.slice(2)

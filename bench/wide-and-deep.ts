@@ -77,7 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const data = await readDataset(path)
   const lines: Line[] = []
   for (const kind of value('--splits', 'chronological,random').split(',')) {
-    const split = splitInteractions(data, { kind: kind === 'random' ? 'random' : 'chronological' })
+    const split = splitInteractions(data, kind === 'random' ? { kind: 'random' } : { kind: 'chronological' })
     const constant = evaluateRatings(constantBaseline(data, split.train), data, split.test)
     const itemMean = evaluateRatings(itemMeanBaseline(data, split.train), data, split.test)
     print(`\n${data.name} · ${kind} · ${split.train.length} train, ${split.test.length} test`)
