@@ -89,6 +89,7 @@ export interface WideAndDeepAuditOptions {
   readonly synthetic: Interactions
   /** The run's optimiser and, without a plan, its shuffled batches: what the membership attacks retrain with. */
   readonly optimizer: Optimizer
+  readonly blockRates?: Readonly<Record<string, number>>
   readonly batchSize: number
   readonly steps: number
   readonly random: RandomSource
@@ -179,6 +180,11 @@ async function membershipAttacks(
   const memberRows = rows.subarray(0, half)
   const own = planFor(plan, half)
   const batchSize = Math.min(options.batchSize, half)
+  // The same noise over fewer rows weighs more: a plain gradient step shrinks with the rows, as a recipe for so few would have it.
+  const optimizer =
+    own && plan && options.optimizer.kind === 'sgd'
+      ? { ...options.optimizer, learningRate: options.optimizer.learningRate * Math.min(1, half / plan.datasetSize) }
+      : options.optimizer
   const source = random.split('membership')
   const engine = createWideAndDeepEngine({
     config,
@@ -190,7 +196,8 @@ async function membershipAttacks(
   await runTrainingLoop({
     engine,
     batches: own ? { kind: 'poisson', plan: own } : { kind: 'shuffled', datasetSize: half, batchSize, steps: options.steps },
-    optimizerAt: () => options.optimizer,
+    optimizerAt: () => optimizer,
+    blockRates: options.blockRates ?? {},
     averaging: { kind: 'none' },
     random: source.split('batches'),
     // Invented rows are nobody's: there is no budget to charge.

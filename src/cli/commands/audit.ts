@@ -88,6 +88,7 @@ export async function auditRun(
     plan: training.plan,
     config: training.config,
     optimizer: training.optimizer,
+    blockRates: training.blockRates,
     batchSize: training.batchSize,
     steps: training.steps,
     noiseOf: aesNoise,
@@ -112,7 +113,10 @@ export function describeAudit(report: AuditReport): string[] {
     ...attacks.map(({ name, auc, tprAt1Fpr }, index) =>
       line(index === 0 ? 'attacks' : '', name, `AUC ${auc.toFixed(3)}`, `true positives at 1 % false: ${(tprAt1Fpr * 100).toFixed(1)} %`),
     ),
-    ...conformance.map(({ name, passed }, index) => line(index === 0 ? 'checks' : '', `${passed ? 'ok' : 'FAILED'} ${name}`)),
+    ...(conformance.length === 0
+      ? []
+      : [line('checks', `${conformance.filter(({ passed }) => passed).length} of ${conformance.length} conformance checks passed`)]),
+    ...conformance.filter(({ passed }) => !passed).map(({ name, detail }) => under(`FAILED ${name}: ${detail}`)),
     ...notes.map((note, index) => line(index === 0 ? 'note' : '', note)),
   ]
 }
