@@ -1,7 +1,7 @@
 /**
- * Which stages `bias-factors` releases at a given ε, how the budget is shared among them, and the bounds each clips to. A function of ε and of the public number of
- * people: it never looks at the ratings, so it costs nothing. The anchors were chosen on MovieLens 1M's training rows (docs/decisions/0006-bias-factors.md
- * says how), which privacy-rules rule 5 makes a caveat on that data set.
+ * Which stages `bias-factors` releases at a given ε, how the budget is shared among them, and the bounds each clips to. A function of ε and of the
+ * public number of people: it never looks at ratings, so it costs nothing. The defaults were chosen on training rows of MovieLens data sets
+ * (docs/decisions/0006-bias-factors.md says how), which privacy-rules rule 5 makes a caveat on those.
  */
 
 /** `per`: what one person's k ratings share in this release: one coordinate block (`person`, `all`) or k of them (`item`). */
