@@ -19,6 +19,7 @@ export interface ResolvedRequest {
   readonly model: ModelName
   readonly recipe: RecipeName | null
   readonly split: (typeof splitKinds)[number]
+  readonly cutTimestamp: number | null
   readonly privacy: { readonly delta: number; readonly epsilon: number | null; readonly noiseMultiplier: number | null } | null
   readonly overrides: RecipeOverrides
   readonly seed: number | null
@@ -50,6 +51,14 @@ export interface RunConfig {
 export function resolveRequest(request: TrainRequest): ResolvedRequest {
   const model = oneOf('model', request.model ?? 'bias-factors', modelNames, 'unknown-model')
   const split = oneOf('split', request.split ?? 'chronological', splitKinds)
+  const { cutTimestamp } = request
+  if (cutTimestamp !== undefined) {
+    checkNumber('cut-timestamp', cutTimestamp)
+    if (split !== 'chronological')
+      throw new TacetError('invalid-argument', `a ${split} split has no cut-timestamp`, {
+        wayOut: 'leave out --cut-timestamp, or say --split chronological',
+      })
+  }
   const { epsilon, noiseMultiplier, noPrivacy, delta, seed, checkpointEvery } = request
   const asked = [epsilon !== undefined, noiseMultiplier !== undefined, noPrivacy === true].filter(Boolean).length
   if (asked === 0)
@@ -100,6 +109,7 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
     model,
     recipe: model === 'wide-and-deep' ? oneOf('recipe', request.recipe ?? 'repaired', recipeNames) : null,
     split,
+    cutTimestamp: cutTimestamp ?? null,
     privacy: noPrivacy ? null : { delta: delta ?? 1e-5, epsilon: epsilon ?? null, noiseMultiplier: noiseMultiplier ?? null },
     overrides,
     seed: seed ?? null,

@@ -73,7 +73,9 @@ export async function train(request: TrainRequest, io: RunIo = {}): Promise<Trai
   const data = await readData(resolved, io)
   // The key of the random split is public and fixed: every run of a data set is measured on the same rows.
   const splitOptions: SplitOptions =
-    resolved.split === 'random' ? { kind: 'random', testFraction: 0.2, seed: 0 } : { kind: 'chronological' }
+    resolved.split === 'random'
+      ? { kind: 'random', testFraction: 0.2, seed: 0 }
+      : { kind: 'chronological', ...(resolved.cutTimestamp === null ? {} : { cutTimestamp: resolved.cutTimestamp }) }
   const split = splitInteractions(data, splitOptions)
   if (resolved.privacy !== null && split.dataDependent) throw dependentSplit(split)
   stopIfAborted(io)

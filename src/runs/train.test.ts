@@ -161,6 +161,15 @@ describe('a private run', () => {
     expect(json(out, 'config.json').split).toEqual({ kind: 'chronological', cutTimestamp: cut })
   })
 
+  test('trains before a public cut that the request names, and refuses one on a random split', async () => {
+    const cut = 1_690_000_000
+    const report = await train(bias({ cutTimestamp: cut }))
+    const before = (invented.timestamps as Float64Array).filter((time) => time < cut).length
+    expect(report.split).toMatchObject({ kind: 'chronological', train: before, test: 12_000 - before })
+    expect(json(out, 'config.json').split).toEqual({ kind: 'chronological', cutTimestamp: cut })
+    expect(await codeOf(() => train(bias({ split: 'random', cutTimestamp: cut, out: `${out}-2` })))).toBe('invalid-argument')
+  })
+
   test('on a random split keeps a row on its side when other rows go', async () => {
     await train(bias({ split: 'random' }))
     expect((await loadRun(out)).split.dataDependent).toBe(false)

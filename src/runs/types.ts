@@ -21,6 +21,8 @@ export interface TrainRequest {
   readonly recipe?: string
   /** Default chronological. */
   readonly split?: string
+  /** chronological only: the public time (seconds) at which the test rows begin. Default: the data set's declared one. */
+  readonly cutTimestamp?: number
   readonly epochs?: number
   readonly batchSize?: number
   readonly learningRate?: number

@@ -16,6 +16,7 @@ interface TrainFlags extends ReaderFlags {
   model?: string
   recipe?: string
   split?: string
+  cutTimestamp?: number
   epochs?: number
   batchSize?: number
   learningRate?: number
@@ -52,6 +53,11 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     .addOption(
       new Option('--split <kind>', 'chronological | random (default: chronological)').argParser(
         choiceFlag('--split', ['chronological', 'random']),
+      ),
+    )
+    .addOption(
+      new Option('--cut-timestamp <seconds>', 'chronological only: the public time at which test rows begin').argParser(
+        numberFlag('--cut-timestamp', {}),
       ),
     )
     .addOption(
@@ -174,6 +180,7 @@ function trainRequest(flags: TrainFlags): TrainRequest {
     ...defined({
       recipe: rest.recipe,
       split: rest.split,
+      cutTimestamp: rest.cutTimestamp,
       epochs: rest.epochs,
       batchSize: rest.batchSize,
       learningRate: rest.learningRate,
