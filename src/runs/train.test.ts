@@ -354,6 +354,17 @@ describe('a run that is interrupted', () => {
     expect(report.warnings.join()).toContain('started 2 times')
   })
 
+  test('and has lost its checkpoint starts again with other noise, and pays for everything again', async () => {
+    const request = { ...network({ epochs: 40 }), out }
+    const unbroken = `${out}-unbroken`
+    await train({ ...request, out: unbroken })
+    expect(await codeOf(() => train(request, stopping(1)))).toBe('interrupted')
+    rmSync(join(`${out}.partial`, files.checkpoint))
+    const report = await resumeRun(out)
+    expect(readFileSync(join(out, files.model))).not.toEqual(readFileSync(join(unbroken, files.model)))
+    expect(report.privacy?.steps).toBeGreaterThan(json(out, 'config.json').training.plan.steps)
+  })
+
   test('before anything was spent leaves nothing', async () => {
     const stop = new AbortController()
     stop.abort()
@@ -397,62 +408,66 @@ describe('a run that is killed', () => {
   const ended = (child: ReturnType<typeof start>) =>
     new Promise<{ signal: string | null; code: number | null }>((done) => child.on('exit', (code, signal) => done({ code, signal })))
 
-  test.each<[string, TrainRequest]>([
+  test.for<[string, TrainRequest]>([
     ['Wide & Deep', network({ epochs: 120, checkpointEvery: 60 })],
     ['bias-factors', bias()],
-  ])('%s: resumes to a whole folder, and the price covers every attempt', async (_name, request) => {
-    rmSync(join(scratch, 'drawn'), { force: true })
-    const working = `${out}.partial`
-    const paidAtKill: PrivacyEvent[][] = []
-    let started = false
-    for (let kill = 0; kill < kills; kill++) {
-      if (existsSync(out)) break
-      const before = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
-      const child = start(
-        started ? `await resumeRun(${JSON.stringify(out)}, io)` : `await train(${JSON.stringify({ ...request, out })}, io)`,
-      )
-      const exit = ended(child)
-      // A random while after the attempt has spent something, or has ended.
-      for (let waited = 0; waited < 20_000 && child.exitCode === null; waited += 5) {
-        await new Promise((next) => setTimeout(next, 5))
-        const size = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
-        if (size > before + 200) break
+  ])(
+    '%s: resumes to a whole folder, and the price covers every attempt',
+    { timeout: 60_000 + kills * 15_000 },
+    async ([_name, request]) => {
+      rmSync(join(scratch, 'drawn'), { force: true })
+      const working = `${out}.partial`
+      const paidAtKill: PrivacyEvent[][] = []
+      let started = false
+      for (let kill = 0; kill < kills; kill++) {
+        if (existsSync(out)) break
+        const before = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
+        const child = start(
+          started ? `await resumeRun(${JSON.stringify(out)}, io)` : `await train(${JSON.stringify({ ...request, out })}, io)`,
+        )
+        const exit = ended(child)
+        // A random while after the attempt has spent something, or has ended.
+        for (let waited = 0; waited < 20_000 && child.exitCode === null; waited += 5) {
+          await new Promise((next) => setTimeout(next, 5))
+          const size = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
+          if (size > before + 200) break
+        }
+        await new Promise((next) => setTimeout(next, Math.random() * 150))
+        child.kill('SIGKILL')
+        await exit
+        started = existsSync(working)
+        expect(existsSync(out) && existsSync(working)).toBe(false)
+        if (started) paidAtKill.push(spentEvents(readJournal(join(working, files.journal))))
       }
-      await new Promise((next) => setTimeout(next, Math.random() * 150))
-      child.kill('SIGKILL')
-      await exit
-      started = existsSync(working)
-      expect(existsSync(out) && existsSync(working)).toBe(false)
-      if (started) paidAtKill.push(spentEvents(readJournal(join(working, files.journal))))
-    }
-    const report = existsSync(out) ? json(out, files.results) : started ? await resumeRun(out) : await train({ ...request, out })
-    expect(readdirSync(out)).toContain('report.html')
-    expect(existsSync(working)).toBe(false)
-    const journal = readJournal(join(out, files.journal))
-    const everything = spentEvents(journal)
-    // What had been paid at each kill is still there, and the folder's price is the price of all of it.
-    for (const paid of paidAtKill) expect(everything.slice(0, paid.length)).toEqual(paid)
-    const priced = everything.reduce((accountant, event) => accountant.compose(event), pldAccountant()).epsilon(1e-5).epsilon
-    expect(report.privacy.epsilon).toBeCloseTo(priced, 6)
-    const once = request.epsilon ?? pldAccountant().compose(json(out, 'events.json').event).epsilon(1e-5).epsilon
-    expect(report.privacy.epsilon).toBeGreaterThanOrEqual(once * (1 - 1e-9))
-    if (request.model === 'wide-and-deep') {
-      const planned = json(out, 'config.json').training.plan.steps
-      expect(report.privacy.steps).toBeGreaterThan(planned)
-      // Each process told which steps it had drawn; the attempt it was must have paid up to there.
-      const reached = new Map<string, number>()
-      for (const line of readFileSync(join(scratch, 'drawn'), 'utf8').trim().split('\n')) {
-        const [process, step] = line.split(' ') as [string, string]
-        reached.set(process, Number(step))
+      const report = existsSync(out) ? json(out, files.results) : started ? await resumeRun(out) : await train({ ...request, out })
+      expect(readdirSync(out)).toContain('report.html')
+      expect(existsSync(working)).toBe(false)
+      const journal = readJournal(join(out, files.journal))
+      const everything = spentEvents(journal)
+      // What had been paid at each kill is still there, and the folder's price is the price of all of it.
+      for (const paid of paidAtKill) expect(everything.slice(0, paid.length)).toEqual(paid)
+      const priced = everything.reduce((accountant, event) => accountant.compose(event), pldAccountant()).epsilon(1e-5).epsilon
+      expect(report.privacy.epsilon).toBeCloseTo(priced, 6)
+      const once = request.epsilon ?? pldAccountant().compose(json(out, 'events.json').event).epsilon(1e-5).epsilon
+      expect(report.privacy.epsilon).toBeGreaterThanOrEqual(once * (1 - 1e-9))
+      if (request.model === 'wide-and-deep') {
+        const planned = json(out, 'config.json').training.plan.steps
+        expect(report.privacy.steps).toBeGreaterThan(planned)
+        // Each process told which steps it had drawn; the attempt it was must have paid up to there.
+        const reached = new Map<string, number>()
+        for (const line of readFileSync(join(scratch, 'drawn'), 'utf8').trim().split('\n')) {
+          const [process, step] = line.split(' ') as [string, string]
+          reached.set(process, Number(step))
+        }
+        expect(reached.size).toBeGreaterThan(1)
+        for (const [index, step] of [...reached.values()].entries()) {
+          const paid = journal.flatMap((entry) => (entry.kind === 'spend' && entry.attempt === index + 1 ? [entry.to] : []))
+          expect(Math.max(...paid)).toBeGreaterThanOrEqual(step)
+        }
       }
-      expect(reached.size).toBeGreaterThan(1)
-      for (const [index, step] of [...reached.values()].entries()) {
-        const paid = journal.flatMap((entry) => (entry.kind === 'spend' && entry.attempt === index + 1 ? [entry.to] : []))
-        expect(Math.max(...paid)).toBeGreaterThanOrEqual(step)
-      }
-    }
-    expect((await evaluateRun(out)).metrics.rmse).toBeCloseTo(report.metrics.rmse, 9)
-  })
+      expect((await evaluateRun(out)).metrics.rmse).toBeCloseTo(report.metrics.rmse, 9)
+    },
+  )
 })
 
 test('the version in run folders is the package version', () => {
