@@ -15,7 +15,9 @@ export interface Part {
   readonly times: number
 }
 
-export type Question = { readonly kind: 'epsilon'; readonly delta: number } | { readonly kind: 'delta'; readonly epsilon: number }
+export type Question =
+  /** `share` of the tilt at which Chernoff's bound is tightest; default all of it. */
+  { readonly kind: 'epsilon'; readonly delta: number; readonly share?: number } | { readonly kind: 'delta'; readonly epsilon: number }
 
 /** Largest transform; a composition that needs a longer one is refused to the caller, who coarsens the grid. */
 export const maxTransform = 1 << 22
@@ -111,7 +113,7 @@ function chooseTilt(parts: readonly Part[], interval: number, question: Question
     if (miss(middle) < 0) low = middle
     else high = middle
   }
-  return high
+  return question.kind === 'epsilon' ? (question.share ?? 1) * high : high
 }
 
 /** The composed distribution around the question, tilted. */
@@ -122,8 +124,13 @@ export interface Composed {
   readonly first: number
   readonly offset: number
   readonly scale: number
-  /** Bound on what is missing, misplaced or rounded at losses ≥ x: error · e^(scale − tilt·(x − centre)). */
-  readonly error: number
+  /**
+   * Errors of δ(x), over e^scale. What the FFT rounds and what its window folds back count e^(−tilt·(x − centre)) each; what lies right of
+   * the window counts the same at every x. Folding only adds mass, so an upper bound need not fear it; nor a lower bound what is left out.
+   */
+  readonly rounded: number
+  readonly folded: number
+  readonly leftOut: number
   readonly tilt: number
   readonly centre: number
   readonly infinite: number
@@ -177,8 +184,11 @@ export function composeDistributions(
     const spread = Math.sqrt(Math.max(variance, interval * interval))
     let right = Infinity
     let left = Infinity
-    for (const factor of [1, 3, 5.5, 8, 12]) {
-      const theta = factor / spread
+    // Good for a bell, and for a bell with a heavy right tail that only little more tilt would blow up.
+    const narrow = [3, 5.5, 8].map((factor) => factor / spread)
+    const wide = (tilt > 0 ? [0.03, 0.08, 0.2, 0.5].map((share) => share * tilt) : [1 / spread]).filter((theta) => theta < narrow[0]!)
+    const thetas = [...narrow, ...wide]
+    for (const theta of thetas) {
       right = Math.min(right, (moments(parts, interval, tilt + theta).log - log - theta * mean - logMissed) / theta)
       left = Math.min(left, (moments(parts, interval, tilt - theta).log - log + theta * mean - logMissed) / theta)
     }
@@ -190,16 +200,21 @@ export function composeDistributions(
   if (!(length > 0)) throw new TacetError('internal', `a composition of ${parts.length} releases has no grid (tilt ${tilt}, mean ${mean})`)
 
   const weights = single ? tilted(parts[0]!, interval, tilt) : new Float64Array(length)
-  let error = 0
+  let [rounded, folded, leftOut] = [0, 0, 0]
   if (!single) {
     let size = 2
     while (size < length) size *= 2
     const rounding = convolve(parts, interval, tilt, size, low, weights)
-    const tailSum = 1 / Math.max(-Math.expm1(-tilt * interval), 1 / length)
-    error = (low > least ? Math.exp(logMissed) : 0) + (high < most ? 2 * Math.exp(logMissed) : 0) + rounding * tailSum
+    // Σ over losses ≥ x of e^(−tilt·(loss − x))·(1 − e^(x − loss)): geometric series, or the window's length where there is no tilt.
+    const both = -Math.expm1(-tilt * interval) * -Math.expm1(-(tilt + 1) * interval)
+    rounded = rounding * Math.min(length, (Math.exp(-tilt * interval) * -Math.expm1(-interval)) / both)
+    const missed = Math.exp(logMissed)
+    // Mass folded in from outside lands anywhere: at most the largest of those terms, 1/(1 + tilt).
+    folded = ((low > least ? missed : 0) + (high < most ? missed : 0)) / (1 + tilt)
+    leftOut = high < most ? missed * Math.exp(-tilt * (high - centreIndex) * interval) : 0
   }
   for (let i = 0; i < length; i++) weights[i]! *= Math.exp(Math.min(700, -tilt * interval * (low + i - centreIndex)))
-  return { interval, weights, first: low, offset, scale, error, tilt, centre, infinite, most: offset + most * interval }
+  return { interval, weights, first: low, offset, scale, rounded, folded, leftOut, tilt, centre, infinite, most: offset + most * interval }
 }
 
 const transforms = new Map<number, FFT>()
@@ -274,10 +289,10 @@ function convolve(parts: readonly Part[], interval: number, tilt: number, size: 
  * too much is revealed outright), as a lower bound for us.
  */
 export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lower'): number {
-  const { interval, weights, first, offset, scale, error, tilt, centre, infinite } = composed
+  const { interval, weights, first, offset, scale, rounded, folded, leftOut, tilt, centre, infinite } = composed
   if (infinite >= delta) return Infinity
   const target = (delta - infinite) * Math.exp(-scale)
-  const signed = side === 'upper' ? error : -error
+  const [signed, always] = side === 'upper' ? [rounded, leftOut] : [-(rounded + folded), 0]
   const shrink = Math.exp(-interval)
   const grow = -Math.expm1(-interval)
   // From the right: `above` = Σ w, `discounted` = Σ w·e^(x − loss), `excess` = Σ w·(1 − e^(x − loss)), over losses ≥ x.
@@ -289,7 +304,7 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
     const x = offset + (first + i) * interval
     const next = shrink * excess + grow * above
     // The errors' share, e^(−tilt·(x − centre)), matters (and is worth its exponential) only once the masses have come near.
-    const slack = signed === 0 || next < 0.01 * target ? 0 : signed * Math.exp(Math.min(700, -tilt * (x - centre)))
+    const slack = always + (signed === 0 || next < 0.01 * target ? 0 : signed * Math.exp(Math.min(700, -tilt * (x - centre))))
     if (next + slack > target || x < 0) {
       const right = x + interval
       const wanted = target - slack
@@ -307,12 +322,13 @@ export function epsilonOf(composed: Composed, delta: number, side: 'upper' | 'lo
 
 /** δ at `epsilon`; upper or lower as above. */
 export function deltaOf(composed: Composed, epsilon: number, side: 'upper' | 'lower'): number {
-  const { interval, weights, first, offset, scale, error, tilt, centre, infinite, most } = composed
+  const { interval, weights, first, offset, scale, rounded, folded, leftOut, tilt, centre, infinite, most } = composed
   if (epsilon >= most) return infinite
   const start = Math.max(0, Math.floor((epsilon - offset) / interval) + 1 - first)
   let sum = 0
   for (let i = weights.length - 1; i >= start; i--) sum += weights[i]! * -Math.expm1(Math.min(0, epsilon - offset - (first + i) * interval))
-  const slack = error * Math.exp(Math.min(700, -tilt * (epsilon - centre)))
-  const finite = Math.max(0, side === 'upper' ? sum + slack : sum - slack) * Math.exp(scale)
+  const [signed, always] = side === 'upper' ? [rounded, leftOut] : [-(rounded + folded), 0]
+  const slack = always + signed * Math.exp(Math.min(700, -tilt * (epsilon - centre)))
+  const finite = Math.max(0, sum + slack) * Math.exp(scale)
   return Math.min(1, infinite + finite)
 }

@@ -92,6 +92,9 @@ function cachedSamples({ key, profile }: Priced, interval: number, logCut: numbe
   return samples
 }
 
+const worstLoss = (priced: readonly Priced[], end: 'maxUp' | 'maxDown') =>
+  priced.reduce((sum, { profile, times }) => sum + times * profile[end], 0)
+
 interface Bounds {
   readonly upper: number
   readonly lower: number
@@ -107,8 +110,9 @@ interface TooFine {
 const exactly = ({ first, offset, mass, revealed }: UpperDistribution): GridDistribution => ({ first, offset, mass, infinite: revealed })
 
 /**
- * ε on one side. The first tilt is centred where Chernoff's bound meets δ; where losses are heavy-tailed (a small sampling rate, a small δ)
- * that is far above the answer and rounding is magnified on the way down, so the composition is tilted again, nearer to it.
+ * ε on one side. Where losses are heavy-tailed (a small sampling rate, a small δ) Chernoff's bound meets δ far above the answer, and the
+ * tilted window grows long: so smaller tilts are tried first, and tilts centred nearer to the answer last, until what was rounded and left
+ * out no longer shows.
  */
 function epsilonBetween(
   parts: readonly Part[],
@@ -118,18 +122,27 @@ function epsilonBetween(
   longest: number,
 ): number | TooFine {
   let best: number | undefined
-  let tilt: Question = { kind: 'epsilon', delta }
-  for (let round = 0; round < 6; round++) {
-    const composed = composeDistributions(parts, interval, tilt, longest)
-    if (typeof composed === 'number') return best ?? { points: composed, longest }
-    const high = epsilonOf(composed, delta, 'upper')
-    const low = epsilonOf(composed, delta, 'lower')
-    const found = side === 'upper' ? high : low
-    best = best === undefined ? found : side === 'upper' ? Math.min(best, found) : Math.max(best, found)
-    if (!Number.isFinite(high) || high - low <= 1e-6 * high + 1e-3 * interval) break
-    tilt = { kind: 'delta', epsilon: low > 0 ? (low + Math.min(high, 2 * low)) / 2 : high / 2 }
+  let tooLong = Infinity
+  let [high, low] = [Infinity, 0]
+  const tilts: (() => Question)[] = [
+    ...[0.6, 0.8, 1].map((share) => () => ({ kind: 'epsilon', delta, share }) as const),
+    ...[0, 1, 2].map(() => () => ({ kind: 'delta', epsilon: low > 0 ? (low + Math.min(high, 2 * low)) / 2 : high / 2 }) as const),
+  ]
+  for (const tilt of tilts) {
+    const composed = composeDistributions(parts, interval, tilt(), longest)
+    if (typeof composed === 'number') {
+      tooLong = Math.min(tooLong, composed)
+      continue
+    }
+    const before = high - low
+    high = Math.min(high, epsilonOf(composed, delta, 'upper'))
+    low = Math.max(low, epsilonOf(composed, delta, 'lower'))
+    best = side === 'upper' ? high : low
+    if (!Number.isFinite(high) || high - low <= 1e-5 * high + 1e-3 * interval) return best
+    if (low > 0 && high - low > 0.9 * before) break
   }
-  return best as number
+  if (best !== undefined && (tooLong === Infinity || high - low <= 1e-4 * high)) return best
+  return { points: Math.max(Math.min(tooLong, 16 * longest), longest + 1), longest }
 }
 
 /** Both bounds on a grid, the larger of the two directions. */
@@ -286,8 +299,7 @@ class PldAccountant implements Accountant {
     if (delta === 0) {
       // Only bounded losses promise anything without δ: then the worst ones add up.
       const infinite = priced.some(({ profile }) => profile.infiniteUp > 0 || profile.infiniteDown > 0)
-      const worst = (end: 'maxUp' | 'maxDown') => priced.reduce((sum, { profile, times }) => sum + times * profile[end], 0)
-      const epsilon = infinite ? Infinity : Math.max(worst('maxUp'), worst('maxDown'))
+      const epsilon = infinite ? Infinity : Math.max(worstLoss(priced, 'maxUp'), worstLoss(priced, 'maxDown'))
       return { epsilon, epsilonLower: exact ? epsilon : 0 }
     }
     const only = priced.length === 1 && priced[0]!.times === 1 ? priced[0]!.profile : undefined
@@ -314,6 +326,10 @@ class PldAccountant implements Accountant {
     const priced = pricedReleases(this.#releases)
     const [first] = priced
     if (priced.length === 1 && first!.times === 1) return Math.exp(Math.max(first!.profile.logUp(epsilon), first!.profile.logDown(epsilon)))
+    // Beyond the worst losses nothing is left but what is revealed outright.
+    const worst = Math.max(worstLoss(priced, 'maxUp'), worstLoss(priced, 'maxDown'))
+    if (epsilon >= worst * (1 - 1e-15))
+      return 0 - Math.expm1(priced.reduce((sum, { profile, times }) => sum + times * Math.log1p(-profile.infiniteUp), 0))
     const { upper } = bounds(priced, { kind: 'delta', epsilon }, true)
     const exact = priced.every(({ profile }) => profile.exact === true)
     return exact
