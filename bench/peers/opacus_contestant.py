@@ -3,7 +3,7 @@
 import os
 import warnings
 
-from contest import load, serve
+from contest import check_noise, load, serve
 
 contest = load()
 threads = contest.meta['threads']
@@ -92,7 +92,7 @@ def private(mode):
         optimizer.step()
         return loss.item() if mode == 'ghost' else loss.detach()
 
-    return step
+    return step, (model.user if hasattr(model, 'user') else model._module.user).weight
 
 
 def sampled():
@@ -127,9 +127,11 @@ plain_step, parameters = plain()
 variants, failures = {'plain': plain_step}, []
 for mode in ('hooks', 'functorch', 'ew', 'ghost'):
     try:
-        step = private(mode)
+        step, table = private(mode)
+        before = table.detach().clone()
         step(0)
         step(1)
+        check_noise((table.detach() - before).numpy())
         variants[f'private:{mode}'] = step
     except Exception as error:  # a mode that does not run on this model is reported, not fatal
         failures.append({'variant': f'private:{mode}', 'reason': f'{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ""}'})

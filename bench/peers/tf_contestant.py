@@ -7,7 +7,7 @@ import warnings
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 warnings.simplefilter('ignore')
 
-from contest import load, serve  # noqa: E402
+from contest import check_noise, load, serve  # noqa: E402
 
 contest = load()
 
@@ -68,7 +68,7 @@ def plain(jit):
         optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
         return loss
 
-    return stepper(run), int(sum(tf.size(v) for v in model.trainable_variables))
+    return stepper(run), model
 
 
 def by_optimizer(make, jit):
@@ -83,7 +83,7 @@ def by_optimizer(make, jit):
         optimizer.minimize(losses, model.trainable_variables, tape=tape)
         return tf.reduce_mean(losses)
 
-    return stepper(run)
+    return stepper(run), model
 
 
 def by_model(registry, xla):
@@ -96,7 +96,7 @@ def by_model(registry, xla):
     def run(inputs, targets):
         return train_step((inputs, targets))['loss']
 
-    return stepper(run)
+    return stepper(run), model
 
 
 candidates = {
@@ -108,18 +108,18 @@ candidates = {
     'private:fast-clipping': lambda: by_model(make_default_layer_registry(), False),
     'private:fast-clipping-xla': lambda: by_model(make_default_layer_registry(), True),
 }
-only = os.environ.get('TACET_PEERS_VARIANTS', '').split()
-
-plain_step, parameters = plain(False)
-plain_xla, _ = plain(True)
+plain_step, plain_model = plain(False)
+parameters = int(sum(tf.size(v) for v in plain_model.trainable_variables))
 variants, failures = {'plain': plain_step}, []
-for name, make in {'plain:xla': lambda: plain_xla, **candidates}.items():
-    if only and name not in only:
-        continue
+for name, make in {'plain:xla': lambda: plain(True), **candidates}.items():
     try:
-        step = make()
+        step, model = make()
+        table = next(v for v in model.trainable_variables if v.shape == (meta['users'], 10))
+        before = table.numpy()
         step(0)
         step(1)
+        if name.startswith('private'):
+            check_noise(table.numpy() - before)
         variants[name] = step
     except Exception as error:  # a way that does not run on this model is reported, not fatal
         reason = str(error).strip().splitlines()
