@@ -397,8 +397,9 @@ describe('a run that is killed', () => {
   const kills = process.env.TACET_SLOW ? 20 : 3
   const worker = (work: string) => `
     import { resumeRun, train } from ${JSON.stringify(join(import.meta.dirname, 'index.node.ts'))}
-    import { appendFileSync } from 'node:fs'
-    const io = { onProgress: (phase, done) => phase.startsWith('train') && appendFileSync(${JSON.stringify(join(scratch, 'drawn'))}, process.pid + ' ' + done + '\\n') }
+    import { appendFileSync, readFileSync } from 'node:fs'
+    const attempt = () => readFileSync(${JSON.stringify(join(`${out}.partial`, files.journal))}, 'utf8').split('"kind":"attempt"').length - 1
+    const io = { onProgress: (phase, done) => phase.startsWith('train') && appendFileSync(${JSON.stringify(join(scratch, 'drawn'))}, attempt() + ' ' + done + '\\n') }
     ${work}`
   const start = (work: string) => {
     const script = join(scratch, `worker-${++counter}.ts`)
@@ -409,7 +410,7 @@ describe('a run that is killed', () => {
     new Promise<{ signal: string | null; code: number | null }>((done) => child.on('exit', (code, signal) => done({ code, signal })))
 
   test.for<[string, TrainRequest]>([
-    ['Wide & Deep', network({ epochs: 120, checkpointEvery: 60 })],
+    ['Wide & Deep', network({ epochs: kills > 3 ? 600 : 120, checkpointEvery: 60 })],
     ['bias-factors', bias()],
   ])(
     '%s: resumes to a whole folder, and the price covers every attempt',
@@ -432,7 +433,7 @@ describe('a run that is killed', () => {
           const size = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
           if (size > before + 200) break
         }
-        await new Promise((next) => setTimeout(next, Math.random() * 150))
+        await new Promise((next) => setTimeout(next, Math.random() * (request.model === 'wide-and-deep' ? 150 : 30)))
         child.kill('SIGKILL')
         await exit
         started = existsSync(working)
@@ -453,15 +454,16 @@ describe('a run that is killed', () => {
       if (request.model === 'wide-and-deep') {
         const planned = json(out, 'config.json').training.plan.steps
         expect(report.privacy.steps).toBeGreaterThan(planned)
-        // Each process told which steps it had drawn; the attempt it was must have paid up to there.
-        const reached = new Map<string, number>()
+        expect(paidAtKill.length).toBe(kills)
+        // Each attempt told which steps it had drawn, and must have paid up to there.
+        const reached = new Map<number, number>()
         for (const line of readFileSync(join(scratch, 'drawn'), 'utf8').trim().split('\n')) {
-          const [process, step] = line.split(' ') as [string, string]
-          reached.set(process, Number(step))
+          const [attempt, step] = line.split(' ').map(Number) as [number, number]
+          reached.set(attempt, step)
         }
         expect(reached.size).toBeGreaterThan(1)
-        for (const [index, step] of [...reached.values()].entries()) {
-          const paid = journal.flatMap((entry) => (entry.kind === 'spend' && entry.attempt === index + 1 ? [entry.to] : []))
+        for (const [attempt, step] of reached) {
+          const paid = journal.flatMap((entry) => (entry.kind === 'spend' && entry.attempt === attempt ? [entry.to] : []))
           expect(Math.max(...paid)).toBeGreaterThanOrEqual(step)
         }
       }
