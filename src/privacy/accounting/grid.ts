@@ -67,7 +67,7 @@ function sampleSide(
 
 /**
  * Samples a profile down to divergence e^logCut (beyond what is revealed outright); undefined if that takes too many points.
- * @param start the least loss of the grid, for profiles whose losses have a least value: under Poisson sampling nearly all mass may sit
+ * @param start the least loss of the grid (−Infinity for a grid that holds 0 instead), for profiles whose losses have a least value: under Poisson sampling nearly all mass may sit
  *   there, at ln(1 − q), far closer to 0 than the next grid point
  */
 export function sample(profile: Profile, interval: number, logCut: number, start = -profile.maxDown): Samples | undefined {
@@ -181,10 +181,15 @@ export const upperDistribution = (samples: Samples, direction: 'up' | 'down'): U
 
 /**
  * A distribution on the same grid whose divergence is nowhere above the curve that `upper` joins the dots of. Only masses and their sums
- * enter, never differences of divergences, so nothing appears between the outcomes of a discrete release.
+ * enter, never differences of divergences, so nothing appears between the outcomes of a discrete release. Undefined where no curve on this
+ * grid runs below: that can only happen on a grid without the loss 0.
  */
-export function lowerDistribution(upper: UpperDistribution, interval: number): GridDistribution {
-  const { first, offset, mass, infinite, revealed, before, negative: middle } = upper
+export function lowerDistribution(upper: UpperDistribution, interval: number): GridDistribution | undefined {
+  return pulledDown(upper, upper.revealed, interval) ?? (upper.revealed > 0 ? pulledDown(upper, 0, interval) : undefined)
+}
+
+function pulledDown(upper: UpperDistribution, revealed: number, interval: number): GridDistribution | undefined {
+  const { first, offset, mass, infinite, before, negative: middle } = upper
   const last = mass.length - 1
   const growth = Math.exp(interval)
   const ahead = Math.expm1(interval)
@@ -230,6 +235,14 @@ export function lowerDistribution(upper: UpperDistribution, interval: number): G
   for (let k = 0; k < Math.min(middle, last); k++) {
     const t = share[k]!
     if (t > 0) pull[k + 1] = Math.min(room[k + 1]!, Math.max(pull[k + 1]!, (gap[k]! - (1 - t) * pull[k]!) / t))
+  }
+  // A line is below the curve if it is pulled far enough, or runs along a floor: `revealed` on the right, 1 − y on the left, and from one
+  // to the other only where they meet in a grid point.
+  const zeroOnGrid = offset === 0 && first + middle === 0 && revealed === 0
+  for (let k = 0; k < last; k++) {
+    const pulled = (1 - share[k]!) * pull[k]! + share[k]! * pull[k + 1]! >= gap[k]! * (1 - 1e-9)
+    const floored = pull[k]! >= room[k]! && pull[k + 1]! >= room[k + 1]! && (k >= middle || k + 1 < middle || zeroOnGrid)
+    if (!pulled && !floored) return undefined
   }
 
   const lowered = new Float64Array(last + 1)

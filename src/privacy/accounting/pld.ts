@@ -191,11 +191,20 @@ function boundsOn(
     if (typeof above !== 'number') return above
     upper = Math.max(upper, above)
     if (onlyUpper) continue
-    const fromBelow = (dots: UpperDistribution, own: Samples, shared: Samples) =>
-      aligned ? exactly(dots) : lowerDistribution(own === shared ? dots : upperDistribution(own, direction), interval)
-    const exact = priced.flatMap(({ profile, times }, i) =>
-      profile.exact === true ? [{ distribution: fromBelow(uppers[i]!, lowerSamples[i]!, samples[i]!), times }] : [],
-    )
+    const fromBelow = (i: number): GridDistribution | undefined => {
+      if (aligned) return exactly(uppers[i]!)
+      const own = lowerSamples[i]!
+      const found = lowerDistribution(own === samples[i] ? uppers[i]! : upperDistribution(own, direction), interval)
+      if (found) return found
+      // A grid that holds the loss 0 always has one.
+      const around = cachedSamples(priced[i]!, interval, cut, -Infinity)
+      return around && lowerDistribution(upperDistribution(around, direction), interval)
+    }
+    const exact = priced.flatMap(({ profile, times }, i) => {
+      // What has no bound from below counts as nothing, which is one.
+      const distribution = profile.exact === true ? fromBelow(i) : undefined
+      return distribution ? [{ distribution, times }] : []
+    })
     const below = exact.length > 0 ? answer(exact, 'lower') : 0
     if (typeof below !== 'number') return below
     lower = Math.max(lower, below)
