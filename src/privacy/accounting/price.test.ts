@@ -51,8 +51,8 @@ describe('pricing a DP-SGD run', () => {
     expect(price.epsilon).toBeCloseTo(0.7407, 3)
     const event = dpSgdEvent(question, 1, 'replace-one') as { event: { sampleSize: number; datasetSize: number } }
     expect(event.event).toMatchObject({ sampleSize: 512, datasetSize: 800167 })
-    const odd = dpSgdEvent({ ...question, sampleRate: 0.0123456789012345678 }, 1, 'replace-one') as typeof event
-    expect(odd.event.sampleSize / odd.event.datasetSize).toBeGreaterThanOrEqual(0.0123456789012345678)
+    const odd = dpSgdEvent({ ...question, sampleRate: 0.012345678901234568 }, 1, 'replace-one') as typeof event
+    expect(odd.event.sampleSize / odd.event.datasetSize).toBeGreaterThanOrEqual(0.012345678901234568)
     expect(() => priceDpSgd({ ...question, accountant: 'pld' })).toThrow(/dominating pair/)
     expect(() => priceDpSgd({ ...question, maxExamplesPerUser: 2 })).toThrow(/several rows/)
   })
@@ -159,7 +159,7 @@ describe('cases as NDJSON', () => {
     })
     const byRdp = ask({ id: 'r', event: gaussian, accountant: 'rdp', ask: { epsilonAt: 1e-5 } })
     expect(Object.keys(byRdp).sort()).toEqual(['epsilon', 'id', 'optimalOrder'])
-    expect(ask({ id: 2, event: gaussian, ask: { deltaAt: 1 } })).toEqual({ id: 2, delta: expect.closeTo(0.12693673750664395, 12) })
+    expect(ask({ id: 2, event: gaussian, ask: { deltaAt: 1 } })).toEqual({ id: 2, delta: expect.closeTo(0.126936737506644, 12) })
     expect(ask({ id: 3, event: gaussian, ask: { rdpAt: 3 } })).toEqual({ id: 3, rdp: 1.5 })
     expect(ask({ id: 4, event: gaussian, ask: { rdpAt: 'inf' } })).toEqual({ id: 4, rdp: 'inf' })
     expect(ask({ id: 5, event: { kind: 'non-private' }, ask: { epsilonAt: 1e-5 } })).toEqual({ id: 5, epsilon: 'inf', epsilonLower: 'inf' })

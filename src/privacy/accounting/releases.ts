@@ -162,10 +162,11 @@ function collect(event: PrivacyEvent, times: number, relation: NeighboringRelati
       return
     }
     case 'sampled-with-replacement':
-      return unsupported(
+      unsupported(
         'sampled-with-replacement: a record may be drawn several times, and no bound for that is implemented',
         'Use Poisson sampling.',
       )
+      break
     case 'repeated':
       collect(event.event, times * event.times, relation, into)
       return
@@ -202,7 +203,10 @@ function addMixture(
 
 function collectPoisson(sampleRate: number, inner: PrivacyEvent, times: number, relation: NeighboringRelation, into: Releases): void {
   if (sampleRate === 0) return
-  if (sampleRate === 1) return collect(inner, times, relation, into)
+  if (sampleRate === 1) {
+    collect(inner, times, relation, into)
+    return
+  }
   // One record is in the sample in one dataset and in none, or zeroed out, in the other: the inner release is priced that way, and
   // replacement (a record on both sides) is the analysis of the sampled pair.
   const within = releasesOf(inner, relation === 'replace-one' ? 'replace-special' : relation)
