@@ -28,6 +28,11 @@ export interface Comparison {
   readonly clear: boolean
 }
 
+/** Half-width of the 95 % interval of a mean; Infinity for fewer than two runs. */
+export function marginOfMean({ n, stdDev }: Summary): number {
+  return stdDev === null ? Number.POSITIVE_INFINITY : (studentQuantile(n - 1) * stdDev) / Math.sqrt(n)
+}
+
 /** Welch's comparison of two groups of runs. @throws RangeError if a group is empty */
 export function compare(a: readonly number[], b: readonly number[]): Comparison {
   const first = summarise(a)
