@@ -63,8 +63,8 @@ export function studyScope({ seeds, quick }: StudyOptions) {
     batchSizes: { paper: quick ? [128] : [128, 2048, 8192], repaired: quick ? [] : [4096, 131_072] },
     layers: quick ? [[]] : [[], [32], [128, 64, 32]],
     audits: quick
-      ? { paper: [1], repaired: [], biases: [1], canaries: 300 }
-      : { paper: [1, 2, 5], repaired: [4, 8], biases: [1, 8], canaries: 2000 },
+      ? { paper: [1], repaired: [], biases: [1], canaries: 300, biasCanaries: 300 }
+      : { paper: [1, 2, 5], repaired: [4, 8], biases: [1, 8], canaries: 2000, biasCanaries: 20_000 },
     second: quick ? { noiseMultipliers: [1], epsilons: [2] } : { noiseMultipliers: [1, 2, 5], epsilons: [0.5, 1, 2, 4, 8] },
   }
 }
@@ -170,7 +170,7 @@ export function trainingJobs({ primary, second }: StudyData, epsilons: ReadonlyM
       ),
     )
 
-  const { canaries } = scope.audits
+  const { canaries, biasCanaries } = scope.audits
   for (const sigma of scope.audits.paper)
     add('audits', 'primary', main, once, {
       kind: 'audit',
@@ -182,7 +182,13 @@ export function trainingJobs({ primary, second }: StudyData, epsilons: ReadonlyM
   for (const epsilon of scope.audits.repaired)
     add('audits', 'primary', main, once, { kind: 'audit', model: 'repaired', privacy: { kind: 'epsilon', epsilon }, delta, canaries })
   for (const epsilon of scope.audits.biases)
-    add('audits', 'primary', main, once, { kind: 'audit', model: 'bias-factors', privacy: { kind: 'epsilon', epsilon }, delta, canaries })
+    add('audits', 'primary', main, once, {
+      kind: 'audit',
+      model: 'bias-factors',
+      privacy: { kind: 'epsilon', epsilon },
+      delta,
+      canaries: biasCanaries,
+    })
 
   if (second !== null) {
     const split = second.mainSplit
