@@ -162,6 +162,30 @@ describe('against direct calculation', () => {
     expect(both).toBeLessThan(alone + other)
   })
 
+  test('a schedule with its own σ at each of hundreds of steps is priced in bins: on the safe side, within a few per cent', () => {
+    const schedule = (steps: number, sigma: (share: number) => number): PrivacyEvent => ({
+      kind: 'composed',
+      events: Array.from({ length: steps }, (_, i) => sampled(sigma(i / steps), 0.01)),
+    })
+    // 150 different σ, in bins, against every second of them twice: once on the dear side, once on the cheap one, both exact.
+    const { epsilon, epsilonLower } = price(
+      schedule(150, (share) => 1 + 0.1 * share),
+      1,
+    )
+    const dear = price(
+      schedule(75, (share) => 1 + 0.1 * share),
+      2,
+    )
+    const cheap = price(
+      schedule(75, (share) => 1 + 0.1 * (share + 1 / 150)),
+      2,
+    )
+    expect(epsilonLower).toBeLessThanOrEqual(dear.epsilon)
+    expect(epsilon).toBeGreaterThanOrEqual(cheap.epsilonLower)
+    expect(epsilonLower / epsilon).toBeGreaterThan(0.97)
+    expect(epsilon / dear.epsilon).toBeLessThan(1.02)
+  })
+
   test('tree aggregation is the Gaussian of its depth', () => {
     const tree = pldAccountant('replace-special').compose({ kind: 'tree-aggregation', noiseMultiplier: 4, stepCounts: [7, 8] })
     expect(tree.mu).toBeCloseTo(Math.sqrt(4) / 4, 14)

@@ -26,13 +26,19 @@ import {
 import { enumerableSigma, gaussianProfile, type Profile, profileOf } from './profile.ts'
 import { integrate } from './quadrature.ts'
 import { rdpOf } from './rdp.ts'
-import { merge, noReleases, type Release, type Releases, releasesOf } from './releases.ts'
+import { binned, merge, mostDistinct, noReleases, type Release, type Releases, releasesOf } from './releases.ts'
 
 interface Priced {
   /** Names the release in the cache of sampled profiles. */
   readonly key: string
   readonly profile: Profile
   readonly times: number
+}
+
+/** What is priced from above and what from below: the same, but for long lists (`binned`). */
+interface Sides {
+  readonly upper: readonly Priced[]
+  readonly lower: readonly Priced[]
 }
 
 /** Releases as profiles: Gaussians together are one Gaussian, zCDP guarantees together are one. */
@@ -57,6 +63,11 @@ function pricedReleases(releases: Releases): Priced[] {
     priced.push({ key: JSON.stringify(release), profile: profileOf(release) as Profile, times: 1 })
   }
   return priced
+}
+
+function pricedSides(releases: Releases): Sides {
+  const upper = pricedReleases(binned(releases, 'upper'))
+  return { upper, lower: releases.others.size <= mostDistinct ? upper : pricedReleases(binned(releases, 'lower')) }
 }
 
 /** Kullback–Leibler divergence of the pair by KL = ∫₀^∞ (H(P‖Q)(eˣ) + e⁻ˣ H(Q‖P)(eˣ)) dx; rough, for choosing a grid. */
@@ -147,7 +158,7 @@ function epsilonBetween(
 
 /** Both bounds on a grid, the larger of the two directions. */
 function boundsOn(
-  priced: readonly Priced[],
+  sides: Sides,
   interval: number,
   aligned: boolean,
   question: Question,
@@ -155,22 +166,22 @@ function boundsOn(
   longest: number,
   onlyUpper: boolean,
 ): Bounds | TooFine {
+  const priced = sides.upper
   const total = priced.reduce((sum, each) => sum + each.times, 0)
   // Cuts in whole steps, so that plans of a similar length share their samples.
   const cut = Math.floor((logCut - Math.log(total)) / 4) * 4
-  const samples: Samples[] = []
-  for (const each of priced) {
-    const one = cachedSamples(each, interval, cut)
-    if (!one) return { points: 2 * maxPoints, longest: maxPoints }
-    samples.push(one)
-  }
+  const samples = priced.map((each) => cachedSamples(each, interval, cut))
+  if (!samples.every((each) => each !== undefined)) return { points: 2 * maxPoints, longest: maxPoints }
+  const same = sides.lower === priced
   const lowerSamples = onlyUpper
     ? []
-    : samples.map((each, i) => {
+    : sides.lower.map((each, i) => {
+        const own = same ? samples[i] : cachedSamples(each, interval, cut)
+        if (!own) return undefined
         // Mass at the least loss, if it has one, tells whether the grid from below must start elsewhere.
         const { profile } = each
-        const crowded = !profile.atoms && Number.isFinite(profile.maxDown) && upperDistribution(each, 'up').mass[0]! > 1e-3
-        return crowded ? (cachedSamples(priced[i]!, interval, cut, lowerStart(profile, interval)) ?? each) : each
+        const crowded = !profile.atoms && Number.isFinite(profile.maxDown) && upperDistribution(own, 'up').mass[0]! > 1e-3
+        return crowded ? (cachedSamples(each, interval, cut, lowerStart(profile, interval)) ?? own) : own
       })
   const symmetric = priced.every(({ profile }) => profile.symmetric)
   let upper = 0
@@ -193,14 +204,14 @@ function boundsOn(
     if (onlyUpper) continue
     const fromBelow = (i: number): GridDistribution | undefined => {
       if (aligned) return exactly(uppers[i]!)
-      const own = lowerSamples[i]!
-      const found = lowerDistribution(own === samples[i] ? uppers[i]! : upperDistribution(own, direction), interval)
+      const own = lowerSamples[i]
+      const found = own && lowerDistribution(own === samples[i] ? uppers[i]! : upperDistribution(own, direction), interval)
       if (found) return found
       // A grid that holds the loss 0 always has one.
-      const around = cachedSamples(priced[i]!, interval, cut, -Infinity)
+      const around = cachedSamples(sides.lower[i]!, interval, cut, -Infinity)
       return around && lowerDistribution(upperDistribution(around, direction), interval)
     }
-    const exact = priced.flatMap(({ profile, times }, i) => {
+    const exact = sides.lower.flatMap(({ profile, times }, i) => {
       // What has no bound from below counts as nothing, which is one.
       const distribution = profile.exact === true ? fromBelow(i) : undefined
       return distribution ? [{ distribution, times }] : []
@@ -215,7 +226,8 @@ function boundsOn(
 /** Upper and lower bound agree to this (relative), where the grid can be made fine enough. */
 const closeEnough = 1e-3
 
-function bounds(priced: readonly Priced[], question: Question, onlyUpper = false): Bounds {
+function bounds(sides: Sides, question: Question, onlyUpper = false): Bounds {
+  const priced = sides.upper
   const total = priced.reduce((sum, each) => sum + each.times, 0)
   let spread = 0
   for (const { profile, times } of priced) spread += 2 * times * roughDivergence(profile)
@@ -225,7 +237,9 @@ function bounds(priced: readonly Priced[], question: Question, onlyUpper = false
   // Mass at losses beyond the grid counts as revealed: little against the δ in question.
   let logCut = question.kind === 'epsilon' ? Math.log(question.delta) - 14 : -60
   const reach = Math.max(...priced.map(({ profile }) => (profile.atoms ? 0 : reachOf(profile, logCut - Math.log(total)))))
-  const affordable = Math.max((20 * Math.sqrt(spread)) / (1 << 18), reach / (1 << 17))
+  // Many different releases share the room that one would have.
+  const room = 2 ** 17 / Math.max(1, priced.length / 32)
+  const affordable = Math.max((20 * Math.sqrt(spread)) / (1 << 18), reach / room)
   const lattice = priced[0]!.profile.lattice
   const aligned = lattice !== undefined && priced.every(({ profile }) => profile.lattice === lattice)
   let interval = 2 ** Math.floor(Math.log2(Math.max(wanted, affordable, 1e-12)))
@@ -233,7 +247,7 @@ function bounds(priced: readonly Priced[], question: Question, onlyUpper = false
   let coarsened = false
   for (let round = 0; round < 40; round++) {
     const found = boundsOn(
-      priced,
+      sides,
       aligned ? lattice : interval,
       aligned,
       question,
@@ -254,7 +268,9 @@ function bounds(priced: readonly Priced[], question: Question, onlyUpper = false
       continue
     }
     const { upper, lower } = best
-    if (onlyUpper || coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300) return best
+    const binnedUp = sides.upper !== sides.lower
+    if (onlyUpper || binnedUp || coarsened || aligned || !Number.isFinite(upper) || upper - lower <= closeEnough * upper || upper < 1e-300)
+      return best
     if (!priced.every(({ profile }) => profile.exact === true) || round > 4) return best
     interval /= 2
   }
@@ -303,7 +319,8 @@ class PldAccountant implements Accountant {
       const epsilon = gaussianEpsilon({ mu: Math.sqrt(muSquared), delta })
       return { epsilon, epsilonLower: epsilon }
     }
-    const priced = pricedReleases(this.#releases)
+    const sides = pricedSides(this.#releases)
+    const priced = sides.upper
     const exact = priced.every(({ profile }) => profile.exact === true)
     if (delta === 0) {
       // Only bounded losses promise anything without δ: then the worst ones add up.
@@ -316,8 +333,8 @@ class PldAccountant implements Accountant {
       const epsilon = singleEpsilon(only, delta)
       return { epsilon, epsilonLower: only.exact ? epsilon : 0 }
     }
-    const { upper, lower } = bounds(priced, { kind: 'epsilon', delta }, onlyUpper)
-    // Where a pair is only an upper bound, adding Rényi divergences can be the sharper way to compose.
+    const { upper, lower } = bounds(sides, { kind: 'epsilon', delta }, onlyUpper)
+    // Where a pair is only an upper bound, or the grid was too coarse for it, adding Rényi divergences can be the sharper way to compose.
     const epsilon = exact
       ? upper
       : Math.min(
@@ -332,14 +349,15 @@ class PldAccountant implements Accountant {
     const { muSquared, others, nonPrivate } = this.#releases
     if (nonPrivate) return 1
     if (others.size === 0) return gaussianDelta({ mu: Math.sqrt(muSquared), epsilon })
-    const priced = pricedReleases(this.#releases)
+    const sides = pricedSides(this.#releases)
+    const priced = sides.upper
     const [first] = priced
     if (priced.length === 1 && first!.times === 1) return Math.exp(Math.max(first!.profile.logUp(epsilon), first!.profile.logDown(epsilon)))
     // Beyond the worst losses nothing is left but what is revealed outright.
     const worst = Math.max(worstLoss(priced, 'maxUp'), worstLoss(priced, 'maxDown'))
     if (epsilon >= worst * (1 - 1e-15))
       return 0 - Math.expm1(priced.reduce((sum, { profile, times }) => sum + times * Math.log1p(-profile.infiniteUp), 0))
-    const { upper } = bounds(priced, { kind: 'delta', epsilon }, true)
+    const { upper } = bounds(sides, { kind: 'delta', epsilon }, true)
     const exact = priced.every(({ profile }) => profile.exact === true)
     return exact
       ? upper

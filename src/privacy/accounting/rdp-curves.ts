@@ -147,8 +147,10 @@ function replacedPair(q: number, c: number): LinePair {
  * both sides of the largest, and only those near it are summed; and given z the shifts spread by no more than the noise or one step.
  */
 function mixturePair(standardDeviation: number, shifts: readonly number[], chances: readonly number[]): LinePair {
-  const c = Float64Array.from(shifts, (shift) => shift / standardDeviation)
-  const p = Float64Array.from(chances)
+  // A chance of 0 (a binomial tail in doubles) has no logarithm to be concave, and nothing to add.
+  const possible = chances.flatMap((chance, i) => (chance > 0 ? [i] : []))
+  const c = Float64Array.from(possible, (i) => shifts[i]! / standardDeviation)
+  const p = Float64Array.from(possible, (i) => chances[i]!)
   const logP = p.map(Math.log)
   const n = c.length
   let concave = true
@@ -379,7 +381,8 @@ function fixedSizeGaussian(q: number, sigma: number, alpha: number): number {
     }
     return logAdd(0, high + Math.log(sum))
   }
-  return alpha === 1 ? scaled(2) : betweenIntegers(scaled, alpha)
+  // Sampling never costs more than not sampling: the divergence is quasi-convex in mixtures.
+  return Math.min(alpha / (2 * sigma * sigma), alpha === 1 ? scaled(2) : betweenIntegers(scaled, alpha))
 }
 
 /** ∫ form of A − 1 = α(α − 1) ∫₀^∞ (e^((α−1)x) H(P‖Q) + e^(−αx) H(Q‖P)) dx, both ways, for a pair with bounded losses. */

@@ -9,7 +9,7 @@ import { checkNumber, TacetError } from '../../errors.ts'
 import { type NeighboringRelation, type PrivacyEvent, parsePrivacyEvent } from '../event.ts'
 import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound } from './accountant.ts'
 import { renyiDivergence, searchableOrder } from './rdp-curves.ts'
-import { merge, noReleases, type Releases, releasesOf } from './releases.ts'
+import { binned, merge, noReleases, type Releases, releasesOf } from './releases.ts'
 import { log1mExp } from './special.ts'
 
 /** Largest order a search looks at: enough for noise multipliers of 1e4. */
@@ -82,9 +82,12 @@ class RdpAccountant implements Accountant {
   readonly relation: NeighboringRelation
   readonly #releases: Releases
 
+  readonly #priced: Releases
+
   constructor(relation: NeighboringRelation, releases: Releases) {
     this.relation = relation
     this.#releases = releases
+    this.#priced = binned(releases, 'upper')
   }
 
   get mu(): number | null {
@@ -111,7 +114,7 @@ class RdpAccountant implements Accountant {
 
   epsilon(delta: number): EpsilonBound {
     checkDelta(delta)
-    const releases = this.#releases
+    const releases = this.#priced
     if (releases.nonPrivate) return { epsilon: Infinity, epsilonLower: null, optimalOrder: 1 }
     if (releases.muSquared === 0 && releases.others.size === 0) return { epsilon: 0, epsilonLower: null, optimalOrder: 1 }
     const aside = setAside(releases)
@@ -131,7 +134,7 @@ class RdpAccountant implements Accountant {
 
   delta(epsilon: number): number {
     checkEpsilon(epsilon)
-    const releases = this.#releases
+    const releases = this.#priced
     if (releases.nonPrivate) return 1
     if (releases.muSquared === 0 && releases.others.size === 0) return 0
     const aside = setAside(releases)

@@ -61,6 +61,28 @@ export function merge(into: Releases, more: Releases, times: number): void {
   for (const { release, times: each } of more.others.values()) add(into, release, each * times)
 }
 
+/** More different sampled Gaussians than this (a schedule with its own σ for every step) are priced in bins. */
+export const mostDistinct = 128
+
+/**
+ * The same releases with at most a few hundred different sampled Gaussians: σ and q are moved to a lattice of ratio 1.003, on the dear side
+ * (`upper`: less noise, larger rate; the divergences are monotone in both) or on the cheap one. The price moves by a few tenths of a per cent.
+ */
+export function binned(releases: Releases, side: 'upper' | 'lower'): Releases {
+  if (releases.others.size <= mostDistinct) return releases
+  const ratio = Math.log(1.003)
+  const down = (value: number) => Math.exp(Math.floor(Math.log(value) / ratio) * ratio)
+  const up = (value: number) => Math.exp(Math.ceil(Math.log(value) / ratio) * ratio)
+  const [dearSigma, dearRate] = side === 'upper' ? [down, up] : [up, down]
+  const out: Releases = { muSquared: releases.muSquared, others: new Map(), nonPrivate: releases.nonPrivate }
+  for (const { release, times } of releases.others.values()) {
+    const { kind } = release
+    if (kind !== 'poisson-gaussian') add(out, release, times)
+    else add(out, { ...release, sigma: dearSigma(release.sigma), sampleRate: Math.min(1 - 1e-15, dearRate(release.sampleRate)) }, times)
+  }
+  return out
+}
+
 /**
  * The primitive releases of `event` under `relation`.
  * @throws TacetError unsupported-event where nobody can bound the event under the relation
