@@ -157,7 +157,9 @@ function mixturePair(standardDeviation: number, shifts: readonly number[], chanc
   let step = 0
   for (let i = 1; i < n; i++) {
     step = Math.max(step, c[i]! - c[i - 1]!)
-    if (i > 1) concave &&= (logP[i]! - logP[i - 1]!) / (c[i]! - c[i - 1]!) <= (logP[i - 1]! - logP[i - 2]!) / (c[i - 1]! - c[i - 2]!)
+    // The last chances of a long binomial are subnormal: their logarithms carry a few bits, too few to judge concavity by.
+    if (i > 1 && p[i]! > 1e-300)
+      concave &&= (logP[i]! - logP[i - 1]!) / (c[i]! - c[i - 1]!) <= (logP[i - 1]! - logP[i - 2]!) / (c[i - 1]! - c[i - 2]!)
   }
   const most = c[n - 1]!
   let peak = 0
