@@ -7,6 +7,8 @@ export type { AttributeColumn, Interactions, ItemTable, RatingScale, Split } fro
 export type { TextFile } from './lines.ts'
 export { toCsv, toNdjson } from './ndjson.ts'
 export { parseDataset } from './parse.ts'
+export { itemCounts, itemsOf, noPositives, type Positives, positiveRows, positivesFrom, transposed } from './positives.ts'
+export { type RankedPeople, type RankingSplitKind, rankingSplitKinds } from './ranking-splits.ts'
 export { availableSplits, countTestRowsOfUnseenUsers, type SplitOptions, splitInteractions, splitKinds } from './splits.ts'
 export {
   bestRmseOver,

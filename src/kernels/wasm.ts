@@ -1,25 +1,13 @@
 /**
- * Loads the WASM builds. Compiled once a process and instantiated once a memory; everything is synchronous, in Node and in browsers alike
- * (the modules are some 12 KB). No network, no file.
+ * Loads the WASM builds of the network kernels, instantiated once a memory.
  */
 import type { Kernels } from './kernels.ts'
 import { wasmBase64, wasmRelaxedBase64 } from './wasm.generated.ts'
+import { wasmModule } from './wasm-module.ts'
 
 type Build = 'wasm' | 'wasm-relaxed'
 
-const compiled = new Map<Build, WebAssembly.Module | null>()
-
-/** The compiled module, or null where this engine does not accept the build. */
-function moduleOf(build: Build): WebAssembly.Module | null {
-  let module = compiled.get(build)
-  if (module === undefined) {
-    const binary = atob(build === 'wasm' ? wasmBase64 : wasmRelaxedBase64)
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0))
-    module = WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null
-    compiled.set(build, module)
-  }
-  return module
-}
+const moduleOf = (build: Build): WebAssembly.Module | null => wasmModule(build === 'wasm' ? wasmBase64 : wasmRelaxedBase64)
 
 export const hasWasm = (build: Build): boolean => moduleOf(build) !== null
 

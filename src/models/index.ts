@@ -11,6 +11,8 @@ export {
   type TableSpec,
   type TileCounts,
 } from './network/network.ts'
+export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
+export { loadRanker } from './ranking/registry.ts'
 export { decodeSafetensors, encodeSafetensors, expectTensor, type SafetensorsFile } from './safetensors.ts'
 export {
   type CategoricalFeature,

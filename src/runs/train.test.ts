@@ -427,11 +427,14 @@ describe('a run that is killed', () => {
           started ? `await resumeRun(${JSON.stringify(out)}, io)` : `await train(${JSON.stringify({ ...request, out })}, io)`,
         )
         const exit = ended(child)
-        // A random while after the attempt has spent something, or has ended.
+        // A random while after the attempt has spent something (every other time: after it has told of a step), or has ended.
+        const drawn = () => (existsSync(join(scratch, 'drawn')) ? readFileSync(join(scratch, 'drawn')).length : 0)
+        const drawnBefore = drawn()
         for (let waited = 0; waited < 20_000 && child.exitCode === null; waited += 5) {
           await new Promise((next) => setTimeout(next, 5))
           const size = existsSync(join(working, files.journal)) ? readFileSync(join(working, files.journal)).length : 0
-          if (size > before + 200) break
+          const stepped = kill % 2 === 1 || request.model !== 'wide-and-deep' || drawn() > drawnBefore
+          if (size > before + 200 && stepped) break
         }
         await new Promise((next) => setTimeout(next, Math.random() * (request.model === 'wide-and-deep' ? 150 : 30)))
         child.kill('SIGKILL')

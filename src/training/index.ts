@@ -14,6 +14,8 @@ export { ratingColumns } from './bias-factors-statistics.ts'
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from './engine.ts'
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
+export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
+export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
 export {
   loopOf,
   networkData,

@@ -1,0 +1,17 @@
+/** How each ranking model is read back from its tensors: the other half of `Ranker.parameters`. */
+import { TacetError } from '../../errors.ts'
+import type { NamedTensors } from '../model.ts'
+import type { Ranker } from './ranker.ts'
+
+const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {}
+
+/**
+ * A ranking model from the tensors that its `parameters` gave.
+ * @throws TacetError unknown-model; corrupt-run if a tensor is missing or of another shape
+ */
+export function loadRanker(name: string, tensors: NamedTensors): Ranker {
+  const load = loaders[name]
+  if (load === undefined)
+    throw new TacetError('unknown-model', `there is no ranking model "${name}"; there are ${Object.keys(loaders).join(', ')}`)
+  return load(tensors)
+}
