@@ -19,6 +19,7 @@ interface AccountFlags {
   accountant?: 'pld' | 'rdp'
   relation?: DpSgdPrice['neighboringRelation']
   batchSelection?: DpSgdPrice['batchSelection']
+  privacyUnit?: DpSgdPrice['privacyUnit']
   maxExamplesPerUser?: number
   cases?: string
 }
@@ -54,7 +55,13 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
       ).argParser(choiceFlag('--relation', ['add-or-remove-one', 'replace-one', 'replace-special'])),
     )
     .addOption(
-      new Option('--max-examples-per-user <k>', 'price a person who holds k rows, instead of one row').argParser(
+      new Option(
+        '--privacy-unit <unit>',
+        'rating | user: what the sampler draws, rows or whole people (default: rating; user with --max-examples-per-user)',
+      ).argParser(choiceFlag('--privacy-unit', ['rating', 'user'])),
+    )
+    .addOption(
+      new Option('--max-examples-per-user <k>', 'rows are drawn, and a person holds k of them: price the person, not the row').argParser(
         integerFlag('--max-examples-per-user', { atLeast: 1 }),
       ),
     )
@@ -66,6 +73,7 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         'tacet account --noise-multiplier 1 --sample-rate 0.01 --steps 1000 --delta 1e-5',
         'tacet account --epsilon 2 --sample-rate 0.01 --steps 1000 --delta 1e-5 --accountant rdp --json',
         'tacet account --noise-multiplier 1 --sample-rate 0.01 --steps 1000 --delta 1e-5 --max-examples-per-user 80',
+        'tacet account --epsilon 1 --sample-rate 0.1 --steps 200 --delta 1e-5 --privacy-unit user    # people are drawn, not rows',
         'tacet account --cases questions.ndjson    # {"id":1,"event":{"kind":"gaussian","noiseMultiplier":2},"ask":{"epsilonAt":1e-5}}',
       ),
     )
@@ -93,7 +101,12 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         sampleRate: sampleRate as number,
         steps: steps as number,
         delta: delta as number,
-        ...defined({ batchSelection: flags.batchSelection, relation: flags.relation, maxExamplesPerUser: flags.maxExamplesPerUser }),
+        ...defined({
+          batchSelection: flags.batchSelection,
+          relation: flags.relation,
+          privacyUnit: flags.privacyUnit,
+          maxExamplesPerUser: flags.maxExamplesPerUser,
+        }),
       }
       const price = priceDpSgd({
         ...question,
@@ -105,7 +118,7 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         : secondOpinion(() =>
             priceDpSgd({ ...question, noiseMultiplier: price.noiseMultiplier, accountant: price.accountant === 'pld' ? 'rdp' : 'pld' }),
           )
-      printResult(context, price, context.json ? [] : describe(price, other, flags.epsilon))
+      printResult(context, price, context.json ? [] : describe(price, other, flags.epsilon, question.maxExamplesPerUser))
     })
 }
 
@@ -153,11 +166,11 @@ async function answerCases(path: string, { io }: CommandContext): Promise<void> 
     throw new TacetError('empty-data', `${path} holds no case`, { wayOut: 'Write one JSON object a line', details: { file: path } })
 }
 
-const samplers: Readonly<Record<DpSgdPrice['batchSelection'], string>> = {
-  poisson: 'Poisson batches: every row by its own coin',
-  shuffle: 'shuffled batches: no amplification is claimed',
-  'fixed-without-replacement': 'batches of fixed size, without replacement',
-  none: 'every row in every step',
+const samplers: Readonly<Record<DpSgdPrice['batchSelection'], (drawn: string) => string>> = {
+  poisson: (drawn) => `Poisson batches: every ${drawn} by its own coin`,
+  shuffle: () => 'shuffled batches: no amplification is claimed',
+  'fixed-without-replacement': () => 'batches of fixed size, without replacement',
+  none: (drawn) => `every ${drawn} in every step`,
 }
 const relations: Readonly<Record<DpSgdPrice['neighboringRelation'], string>> = {
   'add-or-remove-one': 'hides whether it is there at all',
@@ -165,7 +178,7 @@ const relations: Readonly<Record<DpSgdPrice['neighboringRelation'], string>> = {
   'replace-special': 'hides its content: one replaced by an empty row; the number of rows is public',
 }
 
-function describe(price: DpSgdPrice, other: DpSgdPrice | undefined, asked: number | undefined): string[] {
+function describe(price: DpSgdPrice, other: DpSgdPrice | undefined, asked: number | undefined, rowsOfPerson: number | undefined): string[] {
   const { epsilon, epsilonLower, delta, mu, noiseMultiplier, sampleRate, steps, privacyUnit, neighboringRelation, batchSelection } = price
   const unit = privacyUnit === 'rating' ? 'one row' : 'one person'
   const ratio = other && Math.max(other.epsilon, epsilon) / Math.min(other.epsilon, epsilon)
@@ -182,7 +195,7 @@ function describe(price: DpSgdPrice, other: DpSgdPrice | undefined, asked: numbe
       `${count(steps)} steps`,
       `${significant(steps * sampleRate, 3)} passes over the data`,
     ),
-    under(samplers[batchSelection]),
+    under(samplers[batchSelection](privacyUnit === 'user' && rowsOfPerson === undefined ? 'person' : 'row')),
     line('unit', `${unit}, ${neighboringRelation}`, relations[neighboringRelation]),
     line(
       'bounds',

@@ -21,7 +21,9 @@ export interface DpSgdQuestion {
   readonly accountant?: AccountantName
   readonly relation?: NeighboringRelation
   readonly batchSelection?: BatchSelection
-  /** Rows a person holds at most: prices a person (unit `user`) instead of a row. */
+  /** What the sampler draws. `user`: people, each a row of the sampler (user-level sampling), so the price is a person's. Default rating. */
+  readonly privacyUnit?: PrivacyUnit
+  /** Rows a person holds at most, when rows are drawn: prices a person (unit `user`) instead of a row. */
   readonly maxExamplesPerUser?: number
 }
 
@@ -160,6 +162,13 @@ export function priceDpSgd(question: DpSgdQuestion): DpSgdPrice {
   checkNumber('steps', steps, { atLeast: 1, integer: true })
   checkNumber('delta', delta, { above: 0, below: 1 })
   if (maxExamplesPerUser !== undefined) checkNumber('maxExamplesPerUser', maxExamplesPerUser, { atLeast: 1, atMost: 1e6, integer: true })
+  const privacyUnit = question.privacyUnit ?? (maxExamplesPerUser === undefined ? 'rating' : 'user')
+  if (privacyUnit !== 'rating' && privacyUnit !== 'user')
+    throw new TacetError('invalid-argument', `privacyUnit is ${JSON.stringify(privacyUnit)}; it must be rating or user`)
+  if (privacyUnit === 'rating' && maxExamplesPerUser !== undefined)
+    throw new TacetError('invalid-argument', 'maxExamplesPerUser prices a person, and the unit asked for is a rating', {
+      wayOut: 'Leave one of the two out.',
+    })
   if ((question.noiseMultiplier === undefined) === (targetEpsilon === undefined)) {
     throw new TacetError('invalid-argument', 'exactly one of noiseMultiplier and targetEpsilon must be given')
   }
@@ -181,7 +190,7 @@ export function priceDpSgd(question: DpSgdQuestion): DpSgdPrice {
     noiseMultiplier,
     sampleRate,
     steps,
-    privacyUnit: maxExamplesPerUser === undefined ? 'rating' : 'user',
+    privacyUnit,
     neighboringRelation: relation,
     batchSelection,
   }
