@@ -1,6 +1,6 @@
 /**
- * The two ways to a promise to whole people, against figures that were worked out elsewhere with dp_accounting 0.6.0 (its PLD accountant; mixtures
- * of Gaussians for a person who holds several of the sampled rows): rows sampled (ELS), or people sampled (ULS).
+ * The two ways to a promise to whole people, rows sampled (ELS) or people sampled (ULS), against figures worked out elsewhere with a PLD
+ * accountant (mixtures of Gaussians for a person who holds several of the sampled rows). Printed there to three digits, compared to 1 %.
  */
 import { describe, expect, test } from 'vitest'
 import { priceDpSgd } from './price.ts'
