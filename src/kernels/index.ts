@@ -12,5 +12,8 @@ export {
   padded,
   TABLE_DESCRIPTOR_WORDS,
 } from './kernels.ts'
+export type { Eigenpairs, LinearAlgebra, ProductShape, RidgeRows, SparseOnes } from './linear-algebra.ts'
+export { linearAlgebra } from './linear-algebra-create.ts'
 export { createReferenceKernels } from './reference.ts'
+export { symmetricEigen } from './symmetric-eigen.ts'
 export { hasWasm } from './wasm.ts'
