@@ -8,7 +8,19 @@ export type { TextFile } from './lines.ts'
 export { toCsv, toNdjson } from './ndjson.ts'
 export { parseDataset } from './parse.ts'
 export { itemCounts, itemsOf, noPositives, type Positives, positiveRows, positivesFrom, transposed } from './positives.ts'
-export { type RankedPeople, type RankingSplitKind, rankingSplitKinds } from './ranking-splits.ts'
+export {
+  availableRankingSplits,
+  type DataDependence,
+  type RankedPeople,
+  type RankingSplit,
+  type RankingSplitKind,
+  type RankingSplitOptions,
+  rankingSplitKinds,
+  splitForRanking,
+  type TuningSplit,
+  tuningSplit,
+} from './ranking-splits.ts'
+export { breakSeal, type SealedTest, sealTest } from './sealed.ts'
 export { availableSplits, countTestRowsOfUnseenUsers, type SplitOptions, splitInteractions, splitKinds } from './splits.ts'
 export {
   bestRmseOver,

@@ -169,7 +169,8 @@ export function countTestRowsOfUnseenUsers(data: Interactions, split: Split): nu
   return count
 }
 
-function timestampsOf(data: Interactions, kind: string): Float64Array {
+/** @throws TacetError invalid-argument unless every row has a finite time */
+export function timestampsOf(data: Interactions, kind: string): Float64Array {
   const { timestamps } = data
   if (!timestamps) {
     throw new TacetError('invalid-argument', `a ${kind} split needs times, and ${data.name} has none`, {
@@ -200,11 +201,14 @@ function fractionOf(testFraction: number | undefined): number {
 /**
  * Uniform 32-bit hash of a row's external (userId, itemId) under a seed. Not cryptographic: it makes splits stable, it hides nothing.
  * Each id is hashed once (two FNV-1a lanes, seeds apart), a row mixes its two ids with the finalizer of MurmurHash3.
+ * @param purpose hashes for different purposes under one seed are independent of one another
  */
-function pairHash(data: Interactions, seed: number): (row: number) => number {
-  checkNumber('seed', seed, { atLeast: 0, atMost: Number.MAX_SAFE_INTEGER, integer: true })
-  const low = seed >>> 0
-  const high = Math.floor(seed / 2 ** 32)
+export function pairHash(
+  data: Pick<Interactions, 'users' | 'items' | 'userIds' | 'itemIds'>,
+  seed: number,
+  purpose = '',
+): (row: number) => number {
+  const { low, high } = keyOf(seed, purpose)
   const userHashes = Uint32Array.from(data.userIds, (id) => mix(textHash(id, 0x811c9dc5) ^ mix(low ^ 0x9e3779b9)))
   const itemHashes = Uint32Array.from(data.itemIds, (id) => mix(textHash(id, 0x01234567) ^ mix(high ^ 0x85ebca6b)))
   return (row) => {
@@ -212,6 +216,19 @@ function pairHash(data: Interactions, seed: number): (row: number) => number {
     const item = itemHashes[data.items[row] as number] as number
     return mix(Math.imul(user, 0xcc9e2d51) + ((item << 13) | (item >>> 19)))
   }
+}
+
+/** Uniform 32-bit hash of each id under a seed, as `pairHash`. @returns Uint32Array[ids.length] */
+export function idHashes(ids: readonly string[], seed: number, purpose = ''): Uint32Array {
+  const { low, high } = keyOf(seed, purpose)
+  const key = mix(mix(low ^ 0x9e3779b9) ^ high)
+  return Uint32Array.from(ids, (id) => mix(textHash(id, 0x811c9dc5) ^ key))
+}
+
+function keyOf(seed: number, purpose: string): { readonly low: number; readonly high: number } {
+  checkNumber('seed', seed, { atLeast: 0, atMost: Number.MAX_SAFE_INTEGER, integer: true })
+  const salt = purpose === '' ? 0 : mix(textHash(purpose, 0x2545f491))
+  return { low: (seed >>> 0) ^ salt, high: Math.floor(seed / 2 ** 32) ^ salt }
 }
 
 function textHash(text: string, start: number): number {
@@ -233,6 +250,6 @@ function dateOf(seconds: number): string {
   return Number.isNaN(date.getTime()) ? 'no calendar date' : date.toISOString().slice(0, 16).replace('T', ' ').concat(' UTC')
 }
 
-function percent(fraction: number): string {
+export function percent(fraction: number): string {
   return `${Number((fraction * 100).toFixed(2))} %`
 }
