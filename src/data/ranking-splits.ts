@@ -345,20 +345,8 @@ function holdOut(
   purpose: string,
 ): { readonly description: string; readonly dataDependent: DataDependence } {
   const seed = options.seed ?? 0
-  const listed = data.userIds.length
-  const [fewTest, fewValidation] = listed < 5_000 ? [Math.floor(listed / 5), Math.floor(listed / 10)] : [1_000, 500]
-  const test = checkNumber('held-out-users', options.heldOutTest ?? Math.max(1, fewTest), { atLeast: 1, below: listed, integer: true })
-  const bounds = { atLeast: 0, below: Math.max(1, listed - test), integer: true }
-  const validation = checkNumber(
-    'held-out validation people',
-    options.heldOutValidation ?? Math.min(fewValidation, bounds.below - 1),
-    bounds,
-  )
   const least = minPositivesOf(options)
-  const order = byHash(data, seed, `held out${purpose}`)
-  const role = new Uint8Array(listed)
-  for (const user of order.subarray(0, test)) role[user] = side.test
-  for (const user of order.subarray(test, test + validation)) role[user] = side.validation
+  const { role, test, validation } = heldOutRoles(data, options, purpose)
   forEachPerson(data, rows, (user, own) => {
     if (role[user] === 0 || own.length < least) return
     const isTest = role[user] === side.test
@@ -366,9 +354,31 @@ function holdOut(
   })
   const also = validation > 0 ? `, the next ${validation} validation` : ''
   return {
-    description: `the ${test} lowest of ${listed} listed people by keyed hash of the user id, seed ${seed}, are test${also}; a fifth of each history (by keyed hash, rounded down, at least one) is looked for and the rest folded in; those with fewer than ${least} likes stay in training`,
+    description: `the ${test} lowest of ${role.length} listed people by keyed hash of the user id, seed ${seed}, are test${also}; a fifth of each history (by keyed hash, rounded down, at least one) is looked for and the rest folded in; those with fewer than ${least} likes stay in training`,
     dataDependent: 'own-rows',
   }
+}
+
+/** Who is held out, by id alone: role[user] = test, validation, or 0. */
+function heldOutRoles(
+  data: Interactions,
+  options: RankingSplitOptions,
+  purpose = '',
+): { readonly role: Uint8Array; readonly test: number; readonly validation: number } {
+  const listed = data.userIds.length
+  const [fewTest, fewValidation] = listed < 5_000 ? [Math.floor(listed / 5), Math.floor(listed / 10)] : [1_000, 500]
+  const test = checkNumber('held-out-users', options.heldOutTest ?? Math.max(1, fewTest), { atLeast: 1, below: listed, integer: true })
+  const rest = listed - test
+  const validation = checkNumber('held-out validation people', options.heldOutValidation ?? Math.min(fewValidation, rest - 1), {
+    atLeast: 0,
+    below: rest,
+    integer: true,
+  })
+  const order = byHash(data, options.seed ?? 0, `held out${purpose}`)
+  const role = new Uint8Array(listed)
+  for (const user of order.subarray(0, test)) role[user] = side.test
+  for (const user of order.subarray(test, test + validation)) role[user] = side.validation
+  return { role, test, validation }
 }
 
 /**
@@ -388,9 +398,11 @@ function keepOut(
     throw new TacetError('invalid-argument', 'keepOutPeople takes a fraction or a count, and one of them')
   const listed = data.userIds.length
   const out = count ?? Math.round(checkNumber('keepOutPeople.fraction', fraction as number, { above: 0, below: 1 }) * listed)
-  checkNumber('people kept out', out, { atLeast: 1, below: listed, integer: true })
   const isOut = new Uint8Array(listed)
-  for (const user of byHash(data, seed, 'kept out').subarray(0, out)) isOut[user] = 1
+  const free = options.kind === 'held-out-users' ? notIn(heldOutRoles(data, options).role) : () => true
+  const candidates = byHash(data, seed, 'kept out').filter(free)
+  checkNumber('people kept out', out, { atLeast: 1, below: candidates.length, integer: true })
+  for (const user of candidates.subarray(0, out)) isOut[user] = 1
   const least = minPositivesOf(options)
   const theirs = rows.filter((row) => isOut[data.users[row] as number] === 1)
   for (const row of theirs) sides[row] = side.gateHistory
@@ -399,9 +411,11 @@ function keepOut(
   })
   return {
     rest: rows.filter((row) => isOut[data.users[row] as number] === 0),
-    description: `the ${out} lowest of ${listed} listed people by another keyed hash, seed ${seed}, are kept out of it for the gate`,
+    description: `the ${out} lowest of ${candidates.length} listed people by another keyed hash, seed ${seed}, are kept out of it for the gate`,
   }
 }
+
+const notIn = (role: Uint8Array) => (user: number) => role[user] === 0
 
 /** Listed people in the order of a keyed hash of their ids; equal hashes by id. */
 function byHash(data: Interactions, seed: number, purpose: string): Uint32Array {
