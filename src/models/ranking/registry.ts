@@ -1,9 +1,12 @@
 /** How each ranking model is read back from its tensors: the other half of `Ranker.parameters`. */
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
+import { loadPopularity } from './popularity.ts'
 import type { Ranker } from './ranker.ts'
 
-const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {}
+const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
+  popularity: loadPopularity,
+}
 
 /**
  * A ranking model from the tensors that its `parameters` gave.

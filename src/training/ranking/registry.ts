@@ -1,8 +1,9 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
+import { popularityTrainer } from './popularity.ts'
 import type { RankingTrainer } from './trainer.ts'
 
-export const rankingTrainers: readonly RankingTrainer[] = []
+export const rankingTrainers: readonly RankingTrainer[] = [popularityTrainer]
 
 /** @throws TacetError unknown-model */
 export function rankingTrainer(name: string): RankingTrainer {
