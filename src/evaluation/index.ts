@@ -1,6 +1,14 @@
 /** Evaluation: error of rating predictions, and the non-private baselines beside which every figure stands. Private rows in, private figures out. */
 export { constantBaseline, itemMeanBaseline } from './baselines.ts'
 export {
+  type Candidates,
+  type CatalogueFacts,
+  type EvaluationRequest,
+  evaluateRanker,
+  type RankerEvaluation,
+} from './evaluate-ranker.ts'
+export { type FrozenRanker, fingerprintOf, freeze, openTest } from './frozen.ts'
+export {
   type AveragePrecisionDivisor,
   auc,
   averagePrecision,

@@ -41,19 +41,29 @@ export function topList(items: Uint32Array, tieEnds: Uint32Array | undefined, k:
 /** Expected number of lists that hold each item. @returns Float64Array[itemCount] */
 export function exposure(lists: readonly TopList[], itemCount: number): Float64Array {
   const counts = new Float64Array(itemCount)
-  for (const { items, inclusion } of lists) {
-    for (let i = 0; i < items.length; i++) counts[items[i] as number] = (counts[items[i] as number] as number) + (inclusion[i] as number)
-  }
+  for (const list of lists) addExposure(counts, list)
   return counts
+}
+
+/** One list more in `exposure`. */
+export function addExposure(counts: Float64Array, { items, inclusion }: TopList): void {
+  for (let i = 0; i < items.length; i++) counts[items[i] as number] = (counts[items[i] as number] as number) + (inclusion[i] as number)
 }
 
 /** Expected number of distinct items in any list. */
 export function distinctItems(lists: readonly TopList[], itemCount: number): number {
   const absent = new Float64Array(itemCount).fill(1)
-  for (const { items, inclusion } of lists) {
-    for (let i = 0; i < items.length; i++)
-      absent[items[i] as number] = (absent[items[i] as number] as number) * (1 - (inclusion[i] as number))
-  }
+  for (const list of lists) multiplyAbsence(absent, list)
+  return expectedDistinct(absent)
+}
+
+/** One list more in each item's chance to be in none: `absent` starts as ones. */
+export function multiplyAbsence(absent: Float64Array, { items, inclusion }: TopList): void {
+  for (let i = 0; i < items.length; i++)
+    absent[items[i] as number] = (absent[items[i] as number] as number) * (1 - (inclusion[i] as number))
+}
+
+export function expectedDistinct(absent: Float64Array): number {
   let sum = 0
   for (const chance of absent) sum += 1 - chance
   return sum
@@ -171,7 +181,7 @@ export function cosineDistance(a: readonly number[], b: readonly number[]): numb
 }
 
 /** 1 − |∩|/|∪| of two sets; two empty sets are alike (0): missing labels must not look like variety. */
-export function jaccardDistance(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+export function jaccardDistance<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): number {
   let shared = 0
   for (const entry of a) if (b.has(entry)) shared++
   const union = a.size + b.size - shared
