@@ -11,6 +11,7 @@ export {
   type TableSpec,
   type TileCounts,
 } from './network/network.ts'
+export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
 export { createPopularity } from './ranking/popularity.ts'
 export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
 export { loadRanker } from './ranking/registry.ts'

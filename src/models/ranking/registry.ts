@@ -1,10 +1,12 @@
 /** How each ranking model is read back from its tensors: the other half of `Ranker.parameters`. */
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
+import { loadDpals } from './dpals.ts'
 import { loadPopularity } from './popularity.ts'
 import type { Ranker } from './ranker.ts'
 
 const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
+  dpals: loadDpals,
   popularity: loadPopularity,
 }
 

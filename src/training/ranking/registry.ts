@@ -1,9 +1,10 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
+import { dpalsTrainer } from './dpals.ts'
 import { popularityTrainer } from './popularity.ts'
 import type { RankingTrainer } from './trainer.ts'
 
-export const rankingTrainers: readonly RankingTrainer[] = [popularityTrainer]
+export const rankingTrainers: readonly RankingTrainer[] = [dpalsTrainer, popularityTrainer]
 
 /** @throws TacetError unknown-model */
 export function rankingTrainer(name: string): RankingTrainer {
