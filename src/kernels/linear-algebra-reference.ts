@@ -20,13 +20,13 @@ export function checkProduct(a: Float32Array, b: Float32Array, { rows, depth, co
 /** A pivot below this share of its diagonal entry is rounding: 16 units in the last place of single precision. */
 export const PIVOT_FLOOR = 16 * 2 ** -24
 
-/** @param pivot what was left of the diagonal */
-export function notPositiveDefinite(what: string, row: number, pivot: number, diagonal: number): TacetError {
-  return new TacetError(
-    'invalid-argument',
-    `${what} is not positive definite to single precision: in row ${row}, ${pivot} is left of the diagonal ${diagonal}`,
-    { wayOut: 'make the ridge (regularisation) larger', details: { row, pivot, diagonal } },
-  )
+/** The refusal both builds give. */
+export function notPositiveDefinite(what: string, row?: number, diagonal?: number): TacetError {
+  const where = row === undefined ? '' : `: nothing is left of the diagonal ${diagonal} of row ${row}`
+  return new TacetError('invalid-argument', `${what} is not positive definite to single precision${where}`, {
+    wayOut: 'make the ridge (regularisation) larger, and look for numbers that are not finite',
+    details: { what, row, diagonal },
+  })
 }
 
 /** Lower Cholesky factor in doubles, in place. */
@@ -37,7 +37,7 @@ function factorise(a: Float64Array, n: number, what: string): void {
       for (let k = 0; k < j; k++) sum -= a[i * n + k]! * a[j * n + k]!
       if (i > j) a[i * n + j] = sum / a[j * n + j]!
       else {
-        if (!(sum > PIVOT_FLOOR * a[i * n + i]! && sum < Number.POSITIVE_INFINITY)) throw notPositiveDefinite(what, i, sum, a[i * n + i]!)
+        if (!(sum > PIVOT_FLOOR * a[i * n + i]! && sum < Number.POSITIVE_INFINITY)) throw notPositiveDefinite(what, i, a[i * n + i]!)
         a[i * n + i] = Math.sqrt(sum)
       }
     }

@@ -86,14 +86,14 @@ export function tridiagonalQl({ diagonal, offDiagonal }: Tridiagonal, vectors?: 
       if (round === 100 || Number.isNaN(d[l]!))
         throw new TacetError('diverged', `eigenvalue ${l} of ${n} did not converge; the matrix may hold a number that is not finite`)
       let g = (d[l + 1]! - d[l]!) / (2 * e[l]!)
-      let r = Math.hypot(g, 1)
+      let r = Math.sqrt(g * g + 1)
       g = d[m]! - d[l]! + e[l]! / (g + (g >= 0 ? r : -r))
       let [s, c, p] = [1, 1, 0]
       let i = m - 1
       for (; i >= l; i--) {
         const f = s * e[i]!
         const b = c * e[i]!
-        r = Math.hypot(f, g)
+        r = Math.sqrt(f * f + g * g)
         e[i + 1] = r
         if (r === 0) {
           d[i + 1] = d[i + 1]! - p
@@ -123,6 +123,102 @@ export function tridiagonalQl({ diagonal, offDiagonal }: Tridiagonal, vectors?: 
       e[m] = 0
     }
   return d
+}
+
+/** Values closer than this share of the largest get vectors that are made orthogonal one by one; vectors further apart come out orthogonal. */
+const CLUSTER = 1e-6
+
+/**
+ * Eigenvectors of a tridiagonal matrix for known eigenvalues, by inverse iteration (Golub & Van Loan, 8.2.2; clusters as LAPACK's `dstein`).
+ * @param values eigenvalues, descending
+ * @returns Float64Array[values × n]: unit rows, orthogonal to about 10⁻⁹
+ * @throws TacetError diverged if no start leads to a vector, which a matrix that is not finite can cause
+ */
+export function tridiagonalVectors({ diagonal, offDiagonal }: Tridiagonal, values: Float64Array): Float64Array {
+  const n = diagonal.length
+  const vectors = new Float64Array(values.length * n)
+  let size = 0
+  for (let k = 0; k < n; k++) size = Math.max(size, Math.abs(diagonal[k]!) + Math.abs(offDiagonal[k]!) + Math.abs(offDiagonal[k - 1] ?? 0))
+  if (size === 0) size = 1
+  // Rows of U after elimination with row exchange: three diagonals; and what was done, to do it to right sides.
+  const [u0, u1, u2, factor] = [new Float64Array(n), new Float64Array(n), new Float64Array(n), new Float64Array(n)]
+  const exchanged = new Uint8Array(n)
+  let state = 0x2545f491
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32 - 0.5
+  }
+  let shift = Number.POSITIVE_INFINITY
+  let clusterStart = 0
+  for (let c = 0; c < values.length; c++) {
+    if (c > 0 && values[c - 1]! - values[c]! > CLUSTER * size) clusterStart = c
+    // Equal values are told apart by a hair, or elimination would repeat itself.
+    shift = Math.min(values[c]!, shift - 4 * Number.EPSILON * size)
+    let [a, b] = [diagonal[0]! - shift, offDiagonal[0]!]
+    for (let k = 0; k < n; k++) {
+      if (k + 1 === n) {
+        u0[k] = a
+        break
+      }
+      const below = offDiagonal[k]!
+      const [nextA, nextB] = [diagonal[k + 1]! - shift, offDiagonal[k + 1]!]
+      exchanged[k] = Math.abs(below) > Math.abs(a) ? 1 : 0
+      if (exchanged[k]) {
+        factor[k] = a / below
+        ;[u0[k], u1[k], u2[k]] = [below, nextA, nextB]
+        ;[a, b] = [b - factor[k]! * nextA, -factor[k]! * nextB]
+      } else {
+        factor[k] = a === 0 ? 0 : below / a
+        ;[u0[k], u1[k], u2[k]] = [a, b, 0]
+        ;[a, b] = [nextA - factor[k]! * b, nextB]
+      }
+    }
+    const floor = Number.EPSILON * size
+    for (let k = 0; k < n; k++) if (Math.abs(u0[k]!) < floor) u0[k] = u0[k]! < 0 ? -floor : floor
+
+    const x = vectors.subarray(c * n, (c + 1) * n)
+    let good = 0
+    for (let round = 0; good < 2; round++) {
+      if (round === 12)
+        throw new TacetError('diverged', `eigenvector ${c} of ${n} did not converge; the matrix may hold a number that is not finite`)
+      if (good === 0) for (let k = 0; k < n; k++) x[k] = uniform()
+      for (let k = 0; k + 1 < n; k++) {
+        if (exchanged[k]) [x[k], x[k + 1]] = [x[k + 1]!, x[k]!]
+        x[k + 1] = x[k + 1]! - factor[k]! * x[k]!
+      }
+      for (let k = n - 1; k >= 0; k--) {
+        const right = x[k]! - (k + 1 < n ? u1[k]! * x[k + 1]! : 0) - (k + 2 < n ? u2[k]! * x[k + 2]! : 0)
+        x[k] = right / u0[k]!
+      }
+      const before = normalise(x)
+      // Twice: once is not enough where little of the vector is left.
+      for (let pass = 0; pass < 2; pass++)
+        for (let other = clusterStart; other < c; other++) {
+          const y = vectors.subarray(other * n, (other + 1) * n)
+          let sum = 0
+          for (let k = 0; k < n; k++) sum += x[k]! * y[k]!
+          for (let k = 0; k < n; k++) x[k] = x[k]! - sum * y[k]!
+        }
+      const left = normalise(x)
+      good = Number.isFinite(before) && left > 1e-3 / Math.sqrt(n) ? good + 1 : 0
+    }
+  }
+  return vectors
+}
+
+/** Divides by the norm, which it returns; a vector of zeros stays. */
+function normalise(x: Float64Array): number {
+  let largest = 0
+  for (const value of x) largest = Math.max(largest, Math.abs(value))
+  if (!(largest > 0)) return largest
+  let sum = 0
+  for (let k = 0; k < x.length; k++) {
+    x[k] = x[k]! / largest
+    sum += x[k]! * x[k]!
+  }
+  const norm = Math.sqrt(sum)
+  for (let k = 0; k < x.length; k++) x[k] = x[k]! / norm
+  return largest * norm
 }
 
 /**
