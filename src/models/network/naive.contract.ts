@@ -15,7 +15,7 @@ export interface NaiveGradient {
   readonly gradient: Float64Array
 }
 
-/** Gradient of (prediction − target)² with respect to the flat parameters. */
+/** Gradient of (prediction − target)², or of the logistic loss, with respect to the flat parameters. */
 export function naiveGradient(spec: NetworkSpec, blocks: readonly Block[], parameters: ArrayLike<number>, example: Example): NaiveGradient {
   const gradient = new Float64Array(blocks.reduce((total, block) => total + sizeOf(block), 0))
   const offsetOf = (name: string) => {
@@ -61,13 +61,15 @@ export function naiveGradient(spec: NetworkSpec, blocks: readonly Block[], param
     const bias = offsetOf(`wide.${name}.bias`)
     return Array.from({ length: units }, (_, j) => Math.max(0, example.numbers[n]! * parameters[weights + j]! + parameters[bias + j]!))
   })
-  const concatenation = [...activations.at(-1)!, ...numberOutputs.flat(), ...part('wide')]
+  const factors = spec.lookups.flatMap(({ part }, l) => (part === 'product' ? [l] : []))
+  const product = factors.length === 0 ? [] : vectors[factors[0]!]!.map((x, k) => x * vectors[factors[1]!]![k]!)
+  const concatenation = [...activations.at(-1)!, ...numberOutputs.flat(), ...part('wide'), ...product]
   const outputWeights = offsetOf('output.weights')
   const outputBias = offsetOf('output.bias')
   const prediction = concatenation.reduce((sum, x, j) => sum + x * parameters[outputWeights + j]!, parameters[outputBias]!)
 
   // Backward.
-  const error = 2 * (prediction - example.target)
+  const error = spec.loss === 'logistic' ? 1 / (1 + Math.exp(-prediction)) - example.target : 2 * (prediction - example.target)
   gradient[outputBias] = error
   const delta = concatenation.map((x, j) => {
     gradient[outputWeights + j] = error * x
@@ -82,7 +84,8 @@ export function naiveGradient(spec: NetworkSpec, blocks: readonly Block[], param
     }
     column += units
   })
-  const wideDelta = delta.slice(column)
+  const wideDelta = delta.slice(column, column + part('wide').length)
+  const productDelta = delta.slice(column + part('wide').length)
   let below = delta.slice(0, activations.at(-1)!.length)
   for (let layer = hidden.length - 1; layer >= 0; layer--) {
     const units = hidden[layer]!
@@ -99,7 +102,14 @@ export function naiveGradient(spec: NetworkSpec, blocks: readonly Block[], param
   }
   const deltas = { deep: below, wide: wideDelta }
   const columns = { deep: 0, wide: 0 }
+  factors.forEach((l, which) => {
+    const at = offsetOf(`embedding.${spec.tables[spec.lookups[l]!.table]!.name}`) + example.indices[l]! * product.length
+    productDelta.forEach((d, k) => {
+      gradient[at + k] = d * vectors[factors[1 - which]!]![k]!
+    })
+  })
   spec.lookups.forEach((lookup, l) => {
+    if (lookup.part === 'product') return
     const { name, dimensions } = spec.tables[lookup.table]!
     const at = offsetOf(`embedding.${name}`)
     for (const { row, weight } of reads[l]!)

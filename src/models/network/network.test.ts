@@ -47,6 +47,34 @@ const specs: Record<string, NetworkSpec> = {
     numbers: [],
     hiddenLayers: [],
   },
+  'neural matrix factorisation, logistic': {
+    tables: [
+      { name: 'person product', rows: 9, dimensions: 6 },
+      { name: 'item product', rows: 7, dimensions: 6 },
+      { name: 'person', rows: 9, dimensions: 5 },
+      { name: 'item', rows: 7, dimensions: 5 },
+      { name: 'item bias', rows: 7, dimensions: 1 },
+    ],
+    lookups: [
+      { table: 0, part: 'product', bag: null },
+      { table: 2, part: 'deep', bag: null },
+      { table: 4, part: 'wide', bag: null },
+      { table: 3, part: 'deep', bag: null },
+      { table: 1, part: 'product', bag: null },
+    ],
+    numbers: [],
+    hiddenLayers: [8, 3],
+    loss: 'logistic',
+  },
+  'a product alone': {
+    tables: [
+      { name: 'person', rows: 9, dimensions: 7 },
+      { name: 'item', rows: 7, dimensions: 7 },
+    ],
+    lookups: [0, 1].map((table) => ({ table, part: 'product' as const, bag: null })),
+    numbers: [],
+    hiddenLayers: [4],
+  },
   'numbers only': { tables: [], lookups: [], numbers: [{ name: 'age', units: 6 }], hiddenLayers: [8] },
 }
 
@@ -133,6 +161,24 @@ const clippings = (network: Network): Record<string, ClippingFactors> => ({
   'per-block clipping': { kind: 'per-block', bounds: network.blocks.map((_, b) => 0.1 + 0.3 * b) },
 })
 
+test.each(Object.keys(specs))('the naive gradient is the slope of the loss, by central differences: %s', (name) => {
+  const spec = specs[name]!
+  const { network, example } = setUp(spec, 'reference')
+  const parameters = Float64Array.from(network.parameters)
+  for (const one of Array.from({ length: 3 }, example)) {
+    const lossAt = (values: Float64Array) => {
+      const { prediction } = naiveGradient(spec, network.blocks, values, one)
+      return spec.loss === 'logistic' ? Math.log1p(Math.exp(prediction)) - one.target * prediction : (prediction - one.target) ** 2
+    }
+    const { gradient } = naiveGradient(spec, network.blocks, parameters, one)
+    for (let i = 0; i < parameters.length; i += 1 + (i % 7)) {
+      const moved = (by: number) => lossAt(parameters.with(i, parameters[i]! + by))
+      const step = 1e-6
+      expect(Math.abs((moved(step) - moved(-step)) / (2 * step) - gradient[i]!)).toBeLessThan(1e-5 * (1 + Math.abs(gradient[i]!)))
+    }
+  }
+})
+
 describe.each(['reference', 'wasm', 'wasm-relaxed'] as const)('book-keeping on %s kernels', (kernels) => {
   describe.each(Object.keys(specs))('%s', (name) => {
     const spec = specs[name]!
@@ -207,6 +253,21 @@ describe.each(['reference', 'wasm', 'wasm-relaxed'] as const)('book-keeping on %
         expect(distance(mixed.gradient, total)).toBeLessThanOrEqual(1e-6 * length(total))
       }
     })
+  })
+
+  test('the logistic loss is that of the logits, at both ends of the scale too', () => {
+    const spec = specs['a product alone']!
+    const network = createNetwork({ ...spec, loss: 'logistic', tileRows: 4 }, kernels)
+    const bias = network.blocks.find((block) => block.name === 'output.bias')!.offset
+    for (const logit of [-200, -1, 0, 3, 200]) {
+      network.parameters[bias] = logit
+      network.prepare()
+      const counts = { lossSum: 0, clipped: 0, invalid: 0 }
+      network.targets.set([1, 0])
+      network.accumulate(2, { kind: 'none' }, counts)
+      expect(counts.lossSum).toBeCloseTo(2 * Math.log1p(Math.exp(-Math.abs(logit))) + Math.abs(logit), 5)
+      expect(counts.invalid).toBe(0)
+    }
   })
 
   test('no example moves the clipped sum by more than the bound', () => {

@@ -5,11 +5,13 @@
  *
  *   deep look-ups ─▶ dense+ReLU ─▶ … ─▶ dense+ReLU ─┐
  *   numbers ─▶ dense+ReLU on each number ───────────┼─▶ concatenation ─▶ linear output
- *   wide look-ups ──────────────────────────────────┘
+ *   wide look-ups ──────────────────────────────────┤
+ *   product look-ups ─▶ multiplied cell by cell ────┘
  *
  * Examples pass through in tiles of at most `tileRows`, so that memory does not grow with the batch. Inside, widths are padded to multiples
  * of 4 by cells that hold 0; outside, tensors have their own shapes. One instance is one memory: not to be shared between threads.
  */
+import { TacetError } from '../../errors.ts'
 import {
   type Arena,
   clipMode,
@@ -31,8 +33,11 @@ export interface TableSpec {
 export interface LookupSpec {
   /** Index into `tables`; several look-ups may share one. */
   readonly table: number
-  /** Where the vector goes: through the hidden layers, or straight to the output. */
-  readonly part: 'deep' | 'wide'
+  /**
+   * Where the vector goes: through the hidden layers, straight to the output, or multiplied cell by cell with that of the one other look-up of this
+   * part, of the same dimensions and of another table, and then to the output (generalised matrix factorisation, He et al. 2017).
+   */
+  readonly part: 'deep' | 'wide' | 'product'
   /** Multi-valued: entity e reads table rows indices[offsets[e] … offsets[e+1]−1]. Null: one row an example. */
   readonly bag: { readonly offsets: Uint32Array; readonly indices: Uint32Array; readonly mean: boolean } | null
 }
@@ -42,6 +47,8 @@ export interface NetworkSpec {
   readonly lookups: readonly LookupSpec[]
   readonly numbers: readonly { readonly name: string; readonly units: number }[]
   readonly hiddenLayers: readonly number[]
+  /** squared (default): (prediction − target)². logistic: the prediction is a logit, the target 0 or 1, the loss −log of its likelihood. */
+  readonly loss?: 'squared' | 'logistic'
   /** Largest tile; a matter of cache size only. */
   readonly tileRows?: number
 }
@@ -92,7 +99,7 @@ export interface Network {
   clearGradient(): void
   /** Fills predictions[0 … rows−1]. */
   forward(rows: number): void
-  /** Forward, backward and the (clipped) sum of squared-error gradients of rows 0 … rows−1, added to the layers' gradients. */
+  /** Forward, backward and the (clipped) sum of the loss gradients of rows 0 … rows−1, added to the layers' gradients. */
   accumulate(rows: number, clipping: ClippingFactors, counts: TileCounts): void
   /** Moves the layers' gradients into `gradient`, once after the last tile. */
   finishGradient(): void
@@ -151,7 +158,8 @@ export function createNetwork(
   }))
   const deepOutput = hidden.length > 0 ? hidden.at(-1)! : deepWidth
   const wideWidth = sum(spec.lookups.filter((lookup) => lookup.part === 'wide').map((lookup) => spec.tables[lookup.table]!.dimensions))
-  const outputWidth = deepOutput + sum(spec.numbers.map((number) => number.units)) + wideWidth
+  const productWidth = productWidthOf(spec)
+  const outputWidth = deepOutput + sum(spec.numbers.map((number) => number.units)) + wideWidth + productWidth
   const outputWeightsBlock = addBlock('output.weights', [outputWidth, 1])
   const outputBiasBlock = addBlock('output.bias', [1])
   const paddedCount = Math.ceil(parameterCount / 16) * 16
@@ -168,6 +176,8 @@ export function createNetwork(
   })
   const wideColumn = concatenationWidth
   concatenationWidth += padded(wideWidth)
+  const productColumn = concatenationWidth
+  concatenationWidth += padded(productWidth)
   const segments: { from: number; column: number; width: number }[] = []
   let segmentFrom = 0
   const addSegment = (column: number, width: number) => {
@@ -179,6 +189,7 @@ export function createNetwork(
     addSegment(numberColumns[index]!, units)
   })
   addSegment(wideColumn, wideWidth)
+  addSegment(productColumn, productWidth)
 
   // Activations and their gradients. The last hidden layer writes straight into the concatenation.
   const vector = () => arena.allocate(tileRows)
@@ -222,20 +233,30 @@ export function createNetwork(
     weightsGradient: arena.allocate(padded(units)),
     biasGradient: arena.allocate(padded(units)),
   }))
+  const factor = (): Matrix => matrix(padded(productWidth))
+  const product =
+    productWidth === 0 ? null : { factors: [factor(), factor()], deltas: [factor(), factor()], result: factor(), delta: factor() }
   const outputWeights = arena.allocate(concatenationWidth)
   const outputWeightsGradient = arena.allocate(concatenationWidth)
 
   // Look-ups: where each reads and writes.
   let deepColumn = 0
   let wideOffset = wideColumn
+  let factors = 0
   const lookups = spec.lookups.map((lookup) => {
     const { dimensions } = spec.tables[lookup.table]!
     const deep = lookup.part === 'deep'
-    const column = deep ? deepColumn : wideOffset
-    if (deep) deepColumn += dimensions
-    else wideOffset += dimensions
-    const activation = deep ? activations[0]! : concatenation
-    const delta = deep ? deltas[0]! : concatenationDelta
+    let [column, activation, delta] = [0, concatenation, concatenationDelta]
+    if (lookup.part === 'product') {
+      activation = product!.factors[factors]!
+      delta = product!.deltas[factors++]!
+    } else if (deep) {
+      ;[column, activation, delta] = [deepColumn, activations[0]!, deltas[0]!]
+      deepColumn += dimensions
+    } else {
+      column = wideOffset
+      wideOffset += dimensions
+    }
     return {
       table: lookup.table,
       deep,
@@ -319,7 +340,12 @@ export function createNetwork(
     ...numbers.flatMap((number) => [floats(number.weightsGradient, number.unitsPadded), floats(number.biasGradient, number.unitsPadded)]),
     floats(outputWeightsGradient, concatenationWidth),
   ]
-  const tileMatrices = [...new Set([...activations, ...deltas, concatenation, concatenationDelta])].map(({ at, stride }) => ({
+  const tileMatrices = [
+    ...new Set([
+      ...[...activations, ...deltas, concatenation, concatenationDelta],
+      ...(product === null ? [] : [...product.factors, ...product.deltas, product.result, product.delta]),
+    ]),
+  ].map(({ at, stride }) => ({
     view: floats(at, tileRows * stride),
     stride,
   }))
@@ -365,6 +391,11 @@ export function createNetwork(
         concatenation.at + number.column * 4,
         concatenation.stride,
       )
+    if (product !== null) {
+      const { factors, result } = product
+      k.multiply(rows * result.stride, factors[0]!.at, factors[1]!.at, result.at)
+      k.pack(rows, result.stride, result.at, concatenation.at + productColumn * 4, concatenation.stride)
+    }
     k.rowDot(rows, concatenationWidth, concatenation.at, concatenation.stride, outputWeights, parameterAt(outputBiasBlock), predictionsAt)
   }
 
@@ -377,13 +408,19 @@ export function createNetwork(
 
   function computeErrors(rows: number, counts: TileCounts): void {
     for (let r = 0; r < rows; r++) {
-      const error = predictions[r]! - targets[r]!
-      if (Number.isFinite(error)) {
-        errors[r] = 2 * error
-        counts.lossSum += error * error
-      } else {
+      const prediction = predictions[r]!
+      const error = prediction - targets[r]!
+      if (!Number.isFinite(error)) {
         clearRow(r)
         counts.invalid++
+      } else if (spec.loss === 'logistic') {
+        // e is the smaller of the two odds, so that neither end overflows.
+        const e = Math.exp(-Math.abs(prediction))
+        errors[r] = (prediction >= 0 ? 1 : e) / (1 + e) - targets[r]!
+        counts.lossSum += Math.log1p(e) + Math.max(0, prediction) - targets[r]! * prediction
+      } else {
+        errors[r] = 2 * error
+        counts.lossSum += error * error
       }
     }
   }
@@ -427,6 +464,13 @@ export function createNetwork(
         concatenation.stride,
         0,
       )
+    if (product !== null) {
+      const { factors, deltas: factorDeltas, result, delta } = product
+      const weights = outputWeights + productColumn * 4
+      k.outerBackward(rows, result.stride, errorsAt, weights, result.at, result.stride, delta.at, delta.stride, 0)
+      k.multiply(rows * result.stride, delta.at, factors[1]!.at, factorDeltas[0]!.at)
+      k.multiply(rows * result.stride, delta.at, factors[0]!.at, factorDeltas[1]!.at)
+    }
     for (let l = dense.length - 1; l >= 0; l--) {
       const layer = dense[l]!
       const from = deltas[l + 1]!
@@ -646,3 +690,21 @@ export function createNetwork(
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+
+/** @throws TacetError invalid-argument unless the look-ups to be multiplied are two, single-valued, of one width and of two tables */
+function productWidthOf({ lookups, tables }: NetworkSpec): number {
+  const factors = lookups.filter(({ part }) => part === 'product')
+  if (factors.length === 0) return 0
+  const dimensions = factors.map(({ table }) => tables[table]!.dimensions)
+  if (
+    factors.length !== 2 ||
+    factors.some(({ bag }) => bag !== null) ||
+    dimensions[0] !== dimensions[1] ||
+    factors[0]!.table === factors[1]!.table
+  )
+    throw new TacetError(
+      'invalid-argument',
+      `a product needs two look-ups without bags, of one width and of two tables; it has ${factors.length}, of widths ${dimensions.join(', ')}`,
+    )
+  return dimensions[0]!
+}
