@@ -12,6 +12,7 @@ export {
   type TileCounts,
 } from './network/network.ts'
 export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
+export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn, loadFactors, sharesOf } from './ranking/factor-ranker.ts'
 export { createPopularity } from './ranking/popularity.ts'
 export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
 export { loadRanker } from './ranking/registry.ts'
