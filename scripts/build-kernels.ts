@@ -16,6 +16,8 @@ const root = join(import.meta.dirname, '..')
 /** Source in assembly/ → generated file in src/kernels/. A module is one WASM binary with its own memory. */
 export const kernelModules = {
   index: 'wasm.generated.ts',
+  'linear-algebra': 'linear-algebra.generated.ts',
+  graph: 'graph.generated.ts',
 } as const satisfies Record<string, string>
 
 type KernelModule = keyof typeof kernelModules

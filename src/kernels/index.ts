@@ -1,6 +1,7 @@
 /** Kernels: the numeric contract and its builds. A leaf. */
 
 export { createKernels, type KernelsChoice } from './create.ts'
+export { createGraphKernels, type GraphKernels } from './graph.ts'
 export {
   ARENA_START,
   type Arena,
