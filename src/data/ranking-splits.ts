@@ -347,10 +347,11 @@ function holdOut(
   const seed = options.seed ?? 0
   const least = minPositivesOf(options)
   const { role, test, validation } = heldOutRoles(data, options, purpose)
+  const foldIn = foldInBy(data, seed, sides)
   forEachPerson(data, rows, (user, own) => {
     if (role[user] === 0 || own.length < least) return
     const isTest = role[user] === side.test
-    foldIn(data, own, sides, seed, isTest ? side.testHistory : side.validationHistory, isTest ? side.test : side.validation)
+    foldIn(own, isTest ? side.testHistory : side.validationHistory, isTest ? side.test : side.validation)
   })
   const also = validation > 0 ? `, the next ${validation} validation` : ''
   return {
@@ -406,8 +407,9 @@ function keepOut(
   const least = minPositivesOf(options)
   const theirs = rows.filter((row) => isOut[data.users[row] as number] === 1)
   for (const row of theirs) sides[row] = side.gateHistory
+  const foldIn = foldInBy(data, seed, sides)
   forEachPerson(data, theirs, (_, own) => {
-    if (own.length >= least) foldIn(data, own, sides, seed, side.gateHistory, side.gate)
+    if (own.length >= least) foldIn(own, side.gateHistory, side.gate)
   })
   return {
     rest: rows.filter((row) => isOut[data.users[row] as number] === 0),
@@ -425,14 +427,16 @@ function byHash(data: Interactions, seed: number, purpose: string): Uint32Array 
   )
 }
 
-/** A fifth of one person's rows, lowest in a keyed hash, is looked for; the rest may be folded in. */
-function foldIn(data: Interactions, own: Uint32Array, sides: Uint8Array, seed: number, history: number, relevant: number): void {
-  const hash = foldInHash(data, seed)
-  const order = own.slice().sort((a, b) => hash(a) - hash(b) || compareItems(data, a, b))
-  const looked = Math.max(1, share(0.2, own.length))
-  order.forEach((row, at) => {
-    sides[row] = at < looked ? relevant : history
-  })
+/** Of one person's rows the fifth lowest in a keyed hash is looked for; the rest may be folded in. */
+function foldInBy(data: Interactions, seed: number, sides: Uint8Array): (own: Uint32Array, history: number, relevant: number) => void {
+  const hash = pairHash(data, seed, 'fold in')
+  return (own, history, relevant) => {
+    const order = own.slice().sort((a, b) => hash(a) - hash(b) || compareItems(data, a, b))
+    const looked = Math.max(1, share(0.2, own.length))
+    order.forEach((row, at) => {
+      sides[row] = at < looked ? relevant : history
+    })
+  }
 }
 
 function minPositivesOf({ minPositives = 5 }: RankingSplitOptions): number {
@@ -441,16 +445,6 @@ function minPositivesOf({ minPositives = 5 }: RankingSplitOptions): number {
 
 /** ⌊fraction · count⌋, not undone by the rounding of a product such as .29 · 100. */
 const share = (fraction: number, count: number): number => Math.floor(fraction * count + 1e-9)
-
-const foldInHashes = new WeakMap<Interactions, Map<number, (row: number) => number>>()
-/** Made once for a data set and seed: it hashes every id. */
-function foldInHash(data: Interactions, seed: number): (row: number) => number {
-  const known = foldInHashes.get(data) ?? new Map<number, (row: number) => number>()
-  foldInHashes.set(data, known)
-  const hash = known.get(seed) ?? pairHash(data, seed, 'fold in')
-  known.set(seed, hash)
-  return hash
-}
 
 const compareItems = (data: Interactions, a: number, b: number): number =>
   compareIds(data.itemIds[data.items[a] as number] as string, data.itemIds[data.items[b] as number] as string)

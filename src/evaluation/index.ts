@@ -38,16 +38,27 @@ export {
   topList,
 } from './ranking-beyond.ts'
 export { answerRankingCase, type RankingCaseAnswer } from './ranking-cases.ts'
+export {
+  activityGroups,
+  attributeGroups,
+  type GroupFigures,
+  type Groups,
+  groupMetrics,
+  popularityGroups,
+  recallByItemGroup,
+} from './ranking-groups.ts'
 export { commonRules, findRankingMetric, type RankingAnswer, type RankingMetric, rankingMetric, rankingMetrics } from './ranking-metrics.ts'
 export type { RankingOptions, RankingQuestion } from './ranking-question.ts'
 export {
   benjaminiHochberg,
   bootstrapMean,
+  compareRankers,
   holm,
   type Interval,
   normalTwoSided,
   type PairedTTest,
   pairedTTest,
+  type RankerComparison,
   studentTwoSided,
   type WilcoxonTest,
   wilcoxonSignedRank,

@@ -159,6 +159,57 @@ function exactSignedRank(statistic: number, n: number): number {
   return Math.min(1, (2 * below) / 2 ** n)
 }
 
+export interface RankerComparison {
+  /** People with a value from both. */
+  readonly people: number
+  /** Mean of a − b with its bootstrap interval over people. */
+  readonly difference: Interval
+  /** (mean of a − mean of b) ÷ mean of b; NaN where b is 0. */
+  readonly relative: number
+  readonly tTest: PairedTTest
+  readonly wilcoxon: WilcoxonTest
+  /** People whom a serves better, b serves better, both alike. */
+  readonly wins: number
+  readonly losses: number
+  readonly ties: number
+}
+
+/**
+ * Is ranker a better than ranker b for the people they were measured on? One metric, the same people in the same order; people for whom
+ * either has no value (NaN) are left out. Several comparisons: correct their p-values with `holm` or `benjaminiHochberg`.
+ * @param a Float64Array[people], as `RankerEvaluation.perPerson` gives it
+ * @param random source of uniform 32-bit words for the bootstrap
+ */
+export function compareRankers(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  random: { nextWord(): number },
+  options: { resamples?: number; confidence?: number } = {},
+): RankerComparison {
+  if (a.length !== b.length)
+    throw new TacetError('invalid-argument', `${a.length} values are compared with ${b.length}; each person needs one of both`)
+  const both = Array.from(a, (value, p) => [value, b[p] as number] as const).filter(([x, y]) => !Number.isNaN(x) && !Number.isNaN(y))
+  const [ofA, ofB] = [both.map(([x]) => x), both.map(([, y]) => y)]
+  const difference = bootstrapMean(
+    both.map(([x, y]) => x - y),
+    random,
+    options,
+  )
+  const wins = both.filter(([x, y]) => x > y).length
+  const losses = both.filter(([x, y]) => x < y).length
+  const baseline = mean(ofB)
+  return {
+    people: both.length,
+    difference,
+    relative: baseline === 0 ? Number.NaN : difference.estimate / baseline,
+    tTest: pairedTTest(ofA, ofB),
+    wilcoxon: wilcoxonSignedRank(ofA, ofB),
+    wins,
+    losses,
+    ties: both.length - wins - losses,
+  }
+}
+
 /**
  * Holm's step-down correction: adjusted p-values that keep the chance of any false alarm among all the tests at the level they are read at.
  * @returns Float64Array in the order given; all ≤ 1 @see Holm 1979
