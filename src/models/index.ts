@@ -13,6 +13,8 @@ export {
 } from './network/network.ts'
 export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
 export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn, loadFactors, sharesOf } from './ranking/factor-ranker.ts'
+export { createItemFoldIn, type ItemFoldInTables } from './ranking/item-fold-in.ts'
+export { createItemGram, type ItemGramParts } from './ranking/item-gram.ts'
 export { createPopularity } from './ranking/popularity.ts'
 export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
 export { loadRanker } from './ranking/registry.ts'

@@ -2,11 +2,15 @@
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
 import { loadDpals } from './dpals.ts'
+import { loadItemFoldIn } from './item-fold-in.ts'
+import { loadItemGram } from './item-gram.ts'
 import { loadPopularity } from './popularity.ts'
 import type { Ranker } from './ranker.ts'
 
 const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
   dpals: loadDpals,
+  'item-fold-in': loadItemFoldIn,
+  'item-gram': loadItemGram,
   popularity: loadPopularity,
 }
 

@@ -1,10 +1,12 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
 import { dpalsTrainer } from './dpals.ts'
+import { itemFoldInTrainer } from './item-fold-in.ts'
+import { itemGramTrainer } from './item-gram.ts'
 import { popularityTrainer } from './popularity.ts'
 import type { RankingTrainer } from './trainer.ts'
 
-export const rankingTrainers: readonly RankingTrainer[] = [dpalsTrainer, popularityTrainer]
+export const rankingTrainers: readonly RankingTrainer[] = [dpalsTrainer, itemFoldInTrainer, popularityTrainer, itemGramTrainer]
 
 /** @throws TacetError unknown-model */
 export function rankingTrainer(name: string): RankingTrainer {

@@ -1,0 +1,442 @@
+/**
+ * Trains `item-fold-in`: item vectors only, by projected (stochastic) gradient steps. A person's loss is −‖Vᵀy‖, y their row of the popular items
+ * ("head"), weighted by popularity^(−damping) and of length 1, V the orthonormal item table: how much of their taste the table can say. Its
+ * gradient is y ⊗ û with û = Vᵀy/‖Vᵀy‖, the person's own vector, which nobody else sees.
+ *
+ * With privacy the head, the weights and the bias come from one noisy popularity release, and every step is a release of user-dp-sgd.ts, to which
+ * a person's whole gradient is one clipped vector. The table starts as noise. Everything after a step's release (leaky sum, orthonormal factor,
+ * singular values shrunk by the known noise) is post-processing. Proof and tests: docs/mechanisms/user-level-dp-sgd.md.
+ *
+ * Public: which items exist, how many people there are. The rules that follow from N·μ below were chosen on MovieLens 1M, which a promise made
+ * there does not cover.
+ */
+
+import { itemCounts, itemsOf, type Positives } from '../../data/index.ts'
+import { TacetError } from '../../errors.ts'
+import { symmetricEigen } from '../../kernels/index.ts'
+import { createItemFoldIn, type Ranker } from '../../models/index.ts'
+import type { ClippingPolicy, PrivacyEvent } from '../../privacy/index.ts'
+import { fillNormals, type RandomSource } from '../../random/index.ts'
+import { personMu, personOnly } from './person-budget.ts'
+import { releasePopularity, rowFloor } from './popularity.ts'
+import { choosePersonSampling } from './sampling-choice.ts'
+import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
+import {
+  createClippedSummer,
+  type NoisyGradient,
+  type PersonObjective,
+  type PersonPlan,
+  type PersonSampling,
+  personUnits,
+  planPersonSteps,
+  removeDirection,
+  runPersonSteps,
+} from './user-dp-sgd.ts'
+
+const name = 'item-fold-in'
+
+/** Settings of every trainer that samples people. */
+export const personSamplingParameters = {
+  steps: { default: 16, atLeast: 1, atMost: 100_000, integer: true, about: 'noisy steps (without privacy: full passes)' },
+  sampleRate: {
+    default: 1,
+    above: 0,
+    atMost: 1,
+    about: 'private: chance of a person, or of an interaction, per step; 1 = everybody every step',
+  },
+  sampling: {
+    default: 1,
+    atLeast: 0,
+    atMost: 2,
+    integer: true,
+    about: 'private: 1 samples people (ULS), 2 samples interactions (ELS), 0 whichever is cheaper at this ε',
+  },
+  maxInteractions: {
+    default: 0,
+    atLeast: 0,
+    atMost: 65_536,
+    integer: true,
+    about: 'private: most interactions of a person in their mean (ULS), or sampled at all (ELS); 0 = 65,536 for ULS, 20 for ELS',
+  },
+  clipping: { default: 0, atLeast: 0, atMost: 2, integer: true, about: 'private: 0 flat, 1 automatic (AUTO-S), 2 adaptive (median norm)' },
+} as const satisfies Record<string, ParameterSpec>
+
+const parameters = {
+  dimensions: {
+    default: 0,
+    atLeast: 0,
+    atMost: 512,
+    integer: true,
+    about: 'length of an item vector; 0 = by people and ε (64 without privacy)',
+  },
+  head: { default: 0, atLeast: 0, integer: true, about: 'how many of the most popular items have vectors; 0 = by people and ε' },
+  ...personSamplingParameters,
+  maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient (its length before is at most 1)' },
+  popularityShare: { default: 0, atLeast: 0, atMost: 0.99, about: 'private: share of μ² for the popularity release; 0 = by people and ε' },
+  damping: { default: 0.35, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping)' },
+  retention: { default: 0.85, atLeast: 0, atMost: 0.999, about: 'what is kept of the sum of earlier steps at each new one' },
+  popularityTaste: { default: 0.6, atLeast: 0, about: 'weight of how mainstream somebody is, next to the item vectors' },
+  popularityWeight: { default: 0.1, atLeast: 0, about: 'weight of popularity itself in every list' },
+  rowFloor,
+} as const satisfies Record<string, ParameterSpec>
+
+type Settings = Readonly<Record<keyof typeof parameters, number>>
+
+// --- the plan --------------------------------------------------------------------------------------------------------------------------
+
+interface FoldInPlan {
+  readonly popularityMu: number
+  readonly steps: PersonPlan
+  readonly head: number
+  readonly dimensions: number
+}
+
+const clamp = (value: number, least: number, most: number) => Math.min(most, Math.max(least, value))
+
+/** The policy that `--param clipping=` names. */
+export function clippingOf(code: number, maxGradNorm: number): (noiseMultiplier: number, expectedBatchSize: number) => ClippingPolicy {
+  return (noiseMultiplier, expectedBatchSize) => {
+    if (code === 1) return { kind: 'automatic', maxGradNorm, stability: maxGradNorm / 10 }
+    if (code === 2)
+      return {
+        kind: 'adaptive',
+        initialMaxGradNorm: maxGradNorm,
+        targetQuantile: 0.5,
+        learningRate: 0.2,
+        // Twice what the price needs at least: the count takes a thirty-second of 1/σ², and less where a twentieth of the batch is more.
+        countNoiseStdDev: Math.max(2 * noiseMultiplier, expectedBatchSize / 20),
+      }
+    return { kind: 'flat', maxGradNorm }
+  }
+}
+
+/** ULS or ELS and the bound k, as the parameters say or, for 0, as the prices say. */
+export function samplingOf(
+  settings: Readonly<Record<keyof typeof personSamplingParameters, number>>,
+  model: string,
+  personCount: number,
+  privacy: RankingPrivacy,
+): { readonly sampling: PersonSampling; readonly interactionsPerPerson: number } {
+  const most = (sampling: PersonSampling) => settings.maxInteractions || (sampling === 'people' ? 65_536 : 20)
+  const sampling =
+    settings.sampling === 1
+      ? 'people'
+      : settings.sampling === 2
+        ? 'interactions'
+        : choosePersonSampling({
+            model,
+            personCount,
+            interactionsPerPerson: most('interactions'),
+            sampleRate: settings.sampleRate,
+            steps: settings.steps,
+            privacy,
+          }).cheaper
+  return { sampling, interactionsPerPerson: most(sampling) }
+}
+
+/** Everything that is fixed before the data is seen: from public sizes, ε and δ. */
+function planFoldIn(settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number): FoldInPlan {
+  const mu = personMu(name, privacy)
+  const strength = personCount * mu
+  const share = settings.popularityShare || clamp(200 / strength, 0.05, 0.9)
+  const popularityMu = mu * Math.sqrt(share)
+  const popularity: PrivacyEvent = { kind: 'gaussian', noiseMultiplier: 1 / popularityMu }
+  const head = Math.min(itemCount, settings.head || Math.round(clamp(12 * Math.sqrt(strength), 60, 2_500)))
+  const dimensions = Math.min(settings.dimensions || Math.round(clamp(strength / 120, 2, 48)), Math.max(1, head - 1))
+  const steps = planPersonSteps({
+    model: name,
+    ...samplingOf(settings, name, personCount, privacy),
+    personCount,
+    sampleRate: settings.sampleRate,
+    steps: settings.steps,
+    clipping: clippingOf(settings.clipping, settings.maxGradNorm),
+    privacy,
+    beside: [popularity],
+  })
+  return { popularityMu, steps, head, dimensions }
+}
+
+// --- the objective ---------------------------------------------------------------------------------------------------------------------
+
+/** The head: which items have vectors, how they weigh, and the popularity direction. A function of a popularity release. */
+interface Head {
+  /** Item of each head position, most popular first. */
+  readonly items: Uint32Array
+  /** Head position of each item, or −1. */
+  readonly positionOf: Int32Array
+  /** Float64Array[head]: popularity, at least `least`. */
+  readonly popularity: Float64Array
+  readonly weights: Float64Array
+  /** Unit vector: where the average weighted row points. */
+  readonly direction: Float64Array
+}
+
+function headOf(popularity: Float64Array, size: number, damping: number, least: number): Head {
+  const items = Uint32Array.from(popularity.keys())
+    .sort((a, b) => (popularity[b] as number) - (popularity[a] as number) || a - b)
+    .subarray(0, size)
+  const positionOf = new Int32Array(popularity.length).fill(-1)
+  for (const [position, item] of items.entries()) positionOf[item] = position
+  const kept = Float64Array.from(items, (item) => Math.max(popularity[item] as number, least))
+  const weights = kept.map((p) => p ** -damping)
+  const direction = kept.map((p, at) => p * (weights[at] as number))
+  const norm = Math.sqrt(direction.reduce((sum, x) => sum + x * x, 0))
+  return { items, positionOf, popularity: kept, weights, direction: direction.map((x) => x / norm) }
+}
+
+/** The likes of everybody among the head items, by head position. */
+function restrictedTo(head: Head, likes: Positives): Positives {
+  const offsets = new Uint32Array(likes.personCount + 1)
+  const items: number[] = []
+  for (let person = 0; person < likes.personCount; person++) {
+    let last = -1
+    for (const item of itemsOf(likes, person)) {
+      const position = head.positionOf[item] as number
+      // A name twice in a row counts once: what follows supposes distinct items.
+      if (position >= 0 && item !== last) items.push(position)
+      last = item
+    }
+    offsets[person + 1] = items.length
+  }
+  return { personCount: likes.personCount, itemCount: head.items.length, offsets, items: Uint32Array.from(items) }
+}
+
+/**
+ * Gradient of ‖Vᵀy‖ (climbed, so that the table is moved along it): y ⊗ û, y the weighted row of the person, of length 1. Of one target alone it
+ * is that item's share, scaled by √(n) so that its length is about 1 too.
+ * @param table Float64Array[head × width]: the orthonormal table in force, read at every call
+ */
+export function tasteObjective(weights: Float64Array, direction: Float64Array, table: Float64Array, width: number): PersonObjective {
+  const vector = new Float64Array(width)
+  return {
+    tables: [{ name: 'items', rows: weights.length, width }],
+    projectOut: direction,
+    addGradient({ history, targets }, into) {
+      vector.fill(0)
+      let square = 0
+      for (const row of history) {
+        const weight = weights[row] as number
+        square += weight * weight
+        for (let c = 0, from = row * width; c < width; c++) (vector[c] as number) += weight * (table[from + c] as number)
+      }
+      let length = 0
+      for (let c = 0; c < width; c++) length += (vector[c] as number) ** 2
+      if (!(length > 0)) return
+      const scale = Math.sqrt(history.length / targets.length) / Math.sqrt(square * length)
+      for (const row of targets) {
+        const at = into.row(0, row)
+        const factor = (weights[row] as number) * scale
+        for (let c = 0; c < width; c++) (into.values[at + c] as number) += factor * (vector[c] as number)
+      }
+    },
+  }
+}
+
+// --- the table -------------------------------------------------------------------------------------------------------------------------
+
+/** The closest matrix with orthonormal columns, A(AᵀA)^(−1/2); with the eigenpairs of AᵀA. */
+function polar(a: Float64Array, rows: number, width: number) {
+  const gram = new Float64Array(width * width)
+  for (let row = 0; row < rows; row++)
+    for (let i = 0; i < width; i++) {
+      const x = a[row * width + i] as number
+      for (let j = 0; j < width; j++) (gram[i * width + j] as number) += x * (a[row * width + j] as number)
+    }
+  const { values, vectors } = symmetricEigen(gram, width)
+  const root = new Float64Array(width * width)
+  const floor = Math.max(...values) * 1e-14
+  for (let k = 0; k < width; k++) {
+    const factor = 1 / Math.sqrt(Math.max(values[k] as number, floor, Number.MIN_VALUE))
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j < width; j++)
+        (root[i * width + j] as number) += factor * (vectors[k * width + i] as number) * (vectors[k * width + j] as number)
+  }
+  const orthonormal = new Float64Array(rows * width)
+  for (let row = 0; row < rows; row++)
+    for (let i = 0; i < width; i++) {
+      const x = a[row * width + i] as number
+      for (let j = 0; j < width; j++) (orthonormal[row * width + j] as number) += x * (root[i * width + j] as number)
+    }
+  return { orthonormal, values, vectors }
+}
+
+/** The moving table: a leaky sum of noisy gradients, and its orthonormal factor. Knows the noise that is in it. */
+function createTable(rows: number, width: number, direction: Float64Array, retention: number, random: RandomSource) {
+  const sum = new Float64Array(rows * width)
+  fillNormals(sum, random)
+  removeDirection(sum, direction, width)
+  const table = polar(sum, rows, width).orthonormal
+  sum.fill(0)
+  let variance = 0
+  return {
+    table,
+    apply({ tables, noiseStdDev, maxGradNorm }: NoisyGradient): void {
+      // In units of the bound, so that steps under a moving bound weigh alike.
+      const gradient = tables[0] as Float64Array
+      for (let i = 0; i < sum.length; i++) sum[i] = retention * (sum[i] as number) + (gradient[i] as number) / maxGradNorm
+      variance = retention ** 2 * variance + (noiseStdDev / maxGradNorm) ** 2
+      table.set(polar(sum, rows, width).orthonormal)
+    },
+    /** Left singular vectors, with the gain of each after its noise: 0 for one that noise alone could make. */
+    factors() {
+      const { values, vectors } = polar(sum, rows, width)
+      const edge = Math.sqrt(variance) * (Math.sqrt(rows) + Math.sqrt(width))
+      const kept = Array.from(values, (value, at) => {
+        const signal = Math.sqrt(Math.max(0, value - edge * edge))
+        return { at, length: Math.sqrt(Math.max(0, value)), gain: signal > 0 ? signal / (signal + edge) : 0 }
+      }).filter(({ gain }) => gain > 0)
+      const left = kept.map(({ at, length }) => {
+        const column = new Float64Array(rows)
+        for (let row = 0; row < rows; row++) {
+          let dot = 0
+          for (let i = 0; i < width; i++) dot += (sum[row * width + i] as number) * (vectors[at * width + i] as number)
+          column[row] = dot / length
+        }
+        return column
+      })
+      return { left, gains: kept.map(({ gain }) => gain) }
+    },
+  }
+}
+
+/**
+ * The model of a head and its factors. Each person's taste scores are brought to mean 0 and spread 1 over the head (a change of basis does that
+ * for everybody at once); items outside the head come after all of it, in popularity order.
+ */
+function assemble(
+  head: Head,
+  popularity: Float64Array,
+  { left, gains }: { readonly left: readonly Float64Array[]; readonly gains: readonly number[] },
+  { popularityTaste, popularityWeight }: Settings,
+): Ranker {
+  const rows = head.items.length
+  const columns = popularityTaste > 0 ? [...left, head.direction] : [...left]
+  const strengths = popularityTaste > 0 ? [...gains, popularityTaste] : [...gains]
+  const width = columns.length
+  const input = columns.map((column) => column.map((x, row) => x * (head.weights[row] as number)))
+  const output = columns.map((column, c) => {
+    const scores = column.map((x, row) => ((strengths[c] as number) * x) / (head.weights[row] as number))
+    const mean = scores.reduce((sum, x) => sum + x, 0) / rows
+    return scores.map((x) => x - mean)
+  })
+  const spread = new Float64Array(width * width)
+  for (let i = 0; i < width; i++)
+    for (let j = 0; j < width; j++) {
+      let dot = 0
+      for (let row = 0; row < rows; row++) dot += (output[i]?.[row] as number) * (output[j]?.[row] as number)
+      spread[i * width + j] = dot / rows
+    }
+  const { values, vectors } = width === 0 ? { values: new Float64Array(0), vectors: new Float64Array(0) } : symmetricEigen(spread, width)
+  const kept = Array.from(values.keys()).filter((k) => (values[k] as number) > (values[0] as number) * 1e-10)
+  const dimensions = Math.max(1, kept.length)
+  const itemCount = popularity.length
+  const model = {
+    itemCount,
+    dimensions,
+    input: new Float32Array(itemCount * dimensions),
+    output: new Float32Array(itemCount * dimensions),
+    bias: new Float32Array(itemCount),
+  }
+  for (const [c, k] of kept.entries()) {
+    const root = Math.sqrt(values[k] as number)
+    for (const [row, item] of head.items.entries()) {
+      let [into, out] = [0, 0]
+      for (let i = 0; i < width; i++) {
+        const share = vectors[k * width + i] as number
+        into += share * (input[i]?.[row] as number)
+        out += share * (output[i]?.[row] as number)
+      }
+      model.input[item * dimensions + c] = into * root
+      model.output[item * dimensions + c] = out / root
+    }
+  }
+  const mean = head.popularity.reduce((sum, x) => sum + x, 0) / rows
+  const spreadOfPopularity = Math.sqrt(head.popularity.reduce((sum, x) => sum + (x - mean) ** 2, 0) / rows) || 1
+  let lowest = Infinity
+  for (const [row, item] of head.items.entries()) {
+    // A hair of popularity stays where its weight is 0: somebody without a history still gets a list.
+    const weight = Math.max(popularityWeight, 1e-6)
+    model.bias[item] = (weight * ((head.popularity[row] as number) - mean)) / spreadOfPopularity
+    let square = 0
+    for (let c = 0; c < dimensions; c++) square += (model.output[item * dimensions + c] as number) ** 2
+    lowest = Math.min(lowest, (model.bias[item] as number) - Math.sqrt(square))
+  }
+  const rest = Uint32Array.from(popularity.keys())
+    .filter((item) => (head.positionOf[item] as number) < 0)
+    .sort((a, b) => (popularity[b] as number) - (popularity[a] as number) || a - b)
+  for (const [rank, item] of rest.entries()) model.bias[item] = lowest - 1 - (10 * rank) / itemCount
+  return createItemFoldIn(model)
+}
+
+// --- training --------------------------------------------------------------------------------------------------------------------------
+
+async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
+  const { positives, random, spend, onProgress, signal } = request
+  const settings = request.parameters as Settings
+  const { popularityMu, steps, head: size, dimensions } = planFoldIn(settings, privacy, positives.personCount, positives.itemCount)
+  const popularity = releasePopularity(positives, {
+    mu: popularityMu,
+    floor: settings.rowFloor,
+    random: random.split('popularity'),
+    spend,
+  })
+  const head = headOf(popularity, size, settings.damping, 1 / popularityMu)
+  const moving = createTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
+  spend(steps.event)
+  runPersonSteps({
+    objective: tasteObjective(head.weights, head.direction, moving.table, dimensions),
+    likes: restrictedTo(head, positives),
+    plan: steps,
+    random,
+    apply: moving.apply,
+    onStep: (step) => onProgress?.('steps', step + 1, settings.steps),
+    ...(signal ? { signal } : {}),
+  })
+  return assemble(head, popularity, moving.factors(), settings)
+}
+
+function fitExactly(request: RankingFitRequest): Ranker {
+  const { positives, random, onProgress, signal } = request
+  const settings = request.parameters as Settings
+  const popularity = Float64Array.from(itemCounts(positives))
+  const liked = popularity.reduce((count, x) => count + (x > 0 ? 1 : 0), 0)
+  if (liked === 0)
+    throw new TacetError('empty-data', 'nobody likes anything in the training rows', { wayOut: 'Lower --min-rating, or use other data.' })
+  const size = Math.min(settings.head || liked, positives.itemCount)
+  const dimensions = Math.min(settings.dimensions || 64, Math.max(1, size - 1), positives.personCount)
+  const head = headOf(popularity, size, settings.damping, 1)
+  const moving = createTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
+  const likes = restrictedTo(head, positives)
+  const everything = { sampling: 'people', interactionsPerPerson: Math.max(1, size) } as const
+  const unit = personUnits(likes, everything, random.split('person slots'))
+  const objective = tasteObjective(head.weights, head.direction, moving.table, dimensions)
+  // Nobody is protected here: the bound is there for the same weight of everybody, as in the private steps.
+  const summer = createClippedSummer(objective, { kind: 'flat', maxGradNorm: settings.maxGradNorm })
+  const draws = random.split('person draws')
+  const gradient = new Float64Array(size * dimensions)
+  for (let step = 0; step < settings.steps; step++) {
+    if (signal?.aborted) throw new TacetError('interrupted', `stopped before pass ${step + 1} of ${settings.steps}`)
+    summer.clear()
+    for (let person = 0; person < likes.personCount; person++) summer.add(unit(person), settings.maxGradNorm, draws)
+    gradient.fill(0)
+    const { sum } = summer.batch
+    sum.forEach((_table, row, offset) => void gradient.set(sum.values.subarray(offset, offset + dimensions), row * dimensions))
+    removeDirection(gradient, head.direction, dimensions)
+    moving.apply({ tables: [gradient], noiseStdDev: 0, maxGradNorm: settings.maxGradNorm })
+    onProgress?.('passes', step + 1, settings.steps)
+  }
+  return assemble(head, popularity, moving.factors(), settings)
+}
+
+export const itemFoldInTrainer: RankingTrainer = {
+  name,
+  about: 'item vectors only; a person is folded in from their own history (private: DP-SGD that samples people)',
+  parameters,
+  privateFor: ['user'],
+  refusal: personOnly(name),
+  plan({ parameters: settings, privacy, personCount, itemCount }): readonly PrivacyEvent[] {
+    const { popularityMu, steps } = planFoldIn(settings as Settings, privacy, personCount, itemCount)
+    return [{ kind: 'gaussian', noiseMultiplier: 1 / popularityMu }, steps.event]
+  },
+  fit: (request) => (request.privacy === null ? fitExactly(request) : fitPrivately(request, request.privacy)),
+}
