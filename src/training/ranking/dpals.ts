@@ -27,7 +27,7 @@ const parameters = {
     atLeast: 0,
     atMost: 128,
     integer: true,
-    about: 'length of a vector; 0: 2·(N·μ)^¼ for N people, 64 without privacy',
+    about: 'length of a vector; 0: .55·(N·μ)^.4 for N people, 64 without privacy',
   },
   head: {
     default: 0,
@@ -41,9 +41,9 @@ const parameters = {
   itemMoments: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: release second moments item by item, as published' },
   weightPower: { default: 0.25, atLeast: 0, atMost: 2, about: 'a row weighs (popularity of its item)^−power' },
   unobservedWeight: { default: 0.4, atLeast: 0, about: 'weight of the items a person does not have, against 1' },
-  ridge: { default: 1, above: 0, about: 'added to the diagonal of a person’s system (item vectors have mean square norm 1)' },
-  noiseRidge: { default: 3, atLeast: 0, about: 'ridge of an item’s system, in standard deviations of its noise' },
-  popularityBlend: { default: 0.2, atLeast: 0, about: 'standard deviations of popularity added to a standardised score' },
+  ridge: { default: 0.5, above: 0, about: 'added to the diagonal of a person’s system (item vectors have mean square norm 1)' },
+  noiseRidge: { default: 8, atLeast: 0, about: 'ridge of an item’s system, in standard deviations of its noise' },
+  popularityBlend: { default: 0.3, atLeast: 0, about: 'standard deviations of popularity added to a standardised score' },
   rowFloor,
 } as const satisfies RankingTrainer['parameters']
 
@@ -91,7 +91,7 @@ function fit({ positives, parameters, privacy, random, spend, onProgress }: Rank
     : popularityStatistic(positives, settings.rowFloor)
   // From here on the raw rows are read only through `heldRows`, and everything else is the noisy popularity or a public number.
   const strength = mu === null ? Number.POSITIVE_INFINITY : personCount * mu
-  const dimension = settings.dimension || (mu === null ? 64 : Math.max(4, Math.min(64, Math.round(2 * strength ** 0.25))))
+  const dimension = settings.dimension || (mu === null ? 64 : Math.max(4, Math.min(64, Math.round(0.55 * strength ** 0.4))))
   const headSize = Math.min(itemCount, settings.head || (mu === null ? itemCount : Math.max(60, Math.round(6.6 * Math.sqrt(strength)))))
   const order = Uint32Array.from(popularity.keys()).sort((a, b) => (popularity[b] as number) - (popularity[a] as number) || a - b)
   const head = order.slice(0, headSize)
@@ -123,7 +123,7 @@ function fit({ positives, parameters, privacy, random, spend, onProgress }: Rank
       dimension,
       shares: counts.map((count, at) => (count * (weights[at] as number)) / Math.max(1, personCount)),
       unobservedWeight: settings.unobservedWeight,
-      ridge: settings.noiseRidge * (budget ? 1 / budget.sums : 1 / 3),
+      ridge: settings.noiseRidge * (budget ? 1 / budget.sums : 1 / 8),
     })
   }
   onProgress?.('sweep', settings.sweeps, settings.sweeps)
