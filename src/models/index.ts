@@ -12,12 +12,19 @@ export {
   type TileCounts,
 } from './network/network.ts'
 export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
+export { createEase, type Ease, loadEase } from './ranking/ease.ts'
 export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn, loadFactors, sharesOf } from './ranking/factor-ranker.ts'
+export { createIals, type IalsObjective, ialsBase, ialsRidge, loadIals } from './ranking/ials.ts'
 export { createItemFoldIn, type ItemFoldInTables } from './ranking/item-fold-in.ts'
 export { createItemGram, type ItemGramParts } from './ranking/item-gram.ts'
+export { createLightGcnRanker, type LightGcnVectors } from './ranking/lightgcn.ts'
+export { type NeuMfShape, neuMfParts } from './ranking/neumf.ts'
+export { createNeuralRanker, fitFoldIn, type NeuralRankerParts } from './ranking/neural-ranker.ts'
 export { createPopularity } from './ranking/popularity.ts'
+export { createPureSvd, loadPureSvd } from './ranking/puresvd.ts'
 export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
 export { loadRanker } from './ranking/registry.ts'
+export { rankingConfig, scaledYears, type WideAndDeepRankerShape, wideAndDeepParts } from './ranking/wide-and-deep.ts'
 export { decodeSafetensors, encodeSafetensors, expectTensor, type SafetensorsFile } from './safetensors.ts'
 export {
   type CategoricalFeature,

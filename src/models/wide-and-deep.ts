@@ -1,6 +1,6 @@
 /**
  * Wide & Deep for ratings (Cheng et al. 2016): embeddings through a ReLU tower (deep), numbers each through a small
- * ReLU layer (wide), both concatenated into one linear output, squared error. `paperWideAndDeep` is the published network to the letter;
+ * ReLU layer (wide), both concatenated into one linear output, squared error (or, for ranking, the logistic loss). `paperWideAndDeep` is the published network to the letter;
  * any other features, sizes and parts by configuration.
  *
  * Says how to score and how features reach the network. Training, clipping and noise live in training/. The vectors of persons are part of the
@@ -55,6 +55,8 @@ export interface WideAndDeepConfig {
    * rating per unit of an item's embedding, and the numbers silent: under noise, how fast a random start can learn is luck otherwise.
    */
   readonly start?: 'keras' | 'linear'
+  /** squared (default): the output is a rating. logistic: it is the logit of a 0/1 target. */
+  readonly loss?: 'squared' | 'logistic'
 }
 
 /** The network of Al-Omair 2026 ("An Empirical Evaluation of Differential Privacy in Wide & Deep Recommender Systems"), section 3.1; Keras' defaults for what it leaves open. */
@@ -263,7 +265,14 @@ function describe(config: WideAndDeepConfig, data: WideAndDeepData, tileRows: nu
     throw new TacetError('invalid-argument', `Wide & Deep with parts '${config.parts}' has no feature left on this data set`, {
       wayOut: "Use parts 'joint', or declare features the data set has.",
     })
-  const spec: NetworkSpec = { tables, lookups, numbers, hiddenLayers: config.hiddenLayers, ...(tileRows === undefined ? {} : { tileRows }) }
+  const spec: NetworkSpec = {
+    tables,
+    lookups,
+    numbers,
+    hiddenLayers: config.hiddenLayers,
+    loss: config.loss ?? 'squared',
+    ...(tileRows === undefined ? {} : { tileRows }),
+  }
   return { spec, lookupInputs, numberInputs }
 }
 
@@ -324,7 +333,7 @@ const misfit = (feature: string, why: string) =>
  */
 export function initialiseWideAndDeep(
   network: Pick<Network, 'blocks' | 'parameters'>,
-  config: WideAndDeepConfig,
+  config: WideAndDeepConfig | Pick<WideAndDeepConfig, 'initialOutputBias' | 'embeddingInitialScale'>,
   random: RandomSource,
 ): void {
   for (const { name, offset, shape } of network.blocks) {
@@ -337,7 +346,7 @@ export function initialiseWideAndDeep(
       for (let i = 0; i < size; i++) block[i] = (2 * random.nextDouble() - 1) * limit
     }
   }
-  if (config.start === 'linear') startLinear(network, config)
+  if ('start' in config && config.start === 'linear') startLinear(network, config)
 }
 
 function startLinear(network: Pick<Network, 'blocks' | 'parameters'>, config: WideAndDeepConfig): void {

@@ -267,7 +267,8 @@ function checkFinite(engine: StepEngine): void {
       })
 }
 
-function letOthersRun(): Promise<void> {
+/** A turn of the event loop: timers, signals and servers get theirs during a long training. */
+export function letOthersRun(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === 'function') setImmediate(resolve)
     else setTimeout(resolve, 0)

@@ -101,6 +101,11 @@ export interface Network {
   forward(rows: number): void
   /** Forward, backward and the (clipped) sum of the loss gradients of rows 0 … rows−1, added to the layers' gradients. */
   accumulate(rows: number, clipping: ClippingFactors, counts: TileCounts): void
+  /**
+   * Adds the gradient of strength/2·Σ‖x‖² over the embeddings x that rows 0 … rows−1 of the tile read (bags are left out), directly after
+   * `accumulate` of the same rows. Not clipped: for training without privacy.
+   */
+  addPenalty(rows: number, strength: number): void
   /** Moves the layers' gradients into `gradient`, once after the last tile. */
   finishGradient(): void
 }
@@ -649,6 +654,13 @@ export function createNetwork(
     addGradients(rows, clipping.kind)
   }
 
+  function addPenalty(rows: number, strength: number): void {
+    scaled.fill(strength, 0, rows)
+    for (const lookup of lookups)
+      if (lookup.bag === null)
+        k.scatterRows(rows, lookup.dimensions, tables[lookup.table]!.gradient, lookup.indices, lookup.out, lookup.outStride, scaledAt)
+  }
+
   function finishGradient(): void {
     for (const layer of dense) {
       k.unpackAdd(layer.inWidth, layer.outWidth, layer.weightsGradient, layer.outPadded, gradientOf(layer.weightsBlock))
@@ -685,6 +697,7 @@ export function createNetwork(
     },
     forward,
     accumulate,
+    addPenalty,
     finishGradient,
   }
 }

@@ -2,16 +2,28 @@
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
 import { loadDpals } from './dpals.ts'
+import { loadEase } from './ease.ts'
+import { loadIals } from './ials.ts'
 import { loadItemFoldIn } from './item-fold-in.ts'
 import { loadItemGram } from './item-gram.ts'
+import { loadLightGcn } from './lightgcn.ts'
+import { loadNeuMf } from './neumf.ts'
 import { loadPopularity } from './popularity.ts'
+import { loadPureSvd } from './puresvd.ts'
 import type { Ranker } from './ranker.ts'
+import { loadWideAndDeepRanker } from './wide-and-deep.ts'
 
 const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
   dpals: loadDpals,
+  ease: loadEase,
+  ials: loadIals,
   'item-fold-in': loadItemFoldIn,
   'item-gram': loadItemGram,
+  lightgcn: loadLightGcn,
+  neumf: loadNeuMf,
   popularity: loadPopularity,
+  puresvd: loadPureSvd,
+  'wide-and-deep': loadWideAndDeepRanker,
 }
 
 /**

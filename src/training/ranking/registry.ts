@@ -1,12 +1,29 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
 import { dpalsTrainer } from './dpals.ts'
+import { easeTrainer } from './ease.ts'
+import { ialsTrainer } from './ials.ts'
 import { itemFoldInTrainer } from './item-fold-in.ts'
 import { itemGramTrainer } from './item-gram.ts'
+import { lightGcnTrainer } from './lightgcn.ts'
+import { neuMfTrainer } from './neumf.ts'
 import { popularityTrainer } from './popularity.ts'
+import { pureSvdTrainer } from './puresvd.ts'
 import type { RankingTrainer } from './trainer.ts'
+import { wideAndDeepRankingTrainer } from './wide-and-deep.ts'
 
-export const rankingTrainers: readonly RankingTrainer[] = [dpalsTrainer, itemFoldInTrainer, popularityTrainer, itemGramTrainer]
+export const rankingTrainers: readonly RankingTrainer[] = [
+  dpalsTrainer,
+  easeTrainer,
+  ialsTrainer,
+  pureSvdTrainer,
+  itemFoldInTrainer,
+  popularityTrainer,
+  itemGramTrainer,
+  lightGcnTrainer,
+  neuMfTrainer,
+  wideAndDeepRankingTrainer,
+]
 
 /** @throws TacetError unknown-model */
 export function rankingTrainer(name: string): RankingTrainer {

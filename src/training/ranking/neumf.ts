@@ -1,0 +1,67 @@
+/**
+ * Trains NeuMF (He et al. 2017) and its halves, GMF (tower=0) and MLP (product=0), without privacy: logistic loss on likes and drawn items, both
+ * halves at once from a random start. The published pre-training of the halves is not done.
+ */
+import { itemsOf } from '../../data/index.ts'
+import { createNeuralRanker, fitFoldIn, initialiseWideAndDeep, neuMfParts } from '../../models/index.ts'
+import { refuseUnder } from './linear-refusal.ts'
+import { fitOnSampledPairs, type NeuralFitSettings, neuralParameters, reserveAdam } from './neural-fit.ts'
+import { rowAPerson } from './neural-refusal.ts'
+import type { ParameterSpec, RankingTrainer } from './trainer.ts'
+
+interface NeuMfSettings extends NeuralFitSettings {
+  readonly product: number
+  readonly tower: number
+  readonly productDimensions: number
+  readonly towerDimensions: number
+  readonly firstLayer: number
+  readonly layers: number
+  readonly initialScale: number
+}
+
+const flag = { atLeast: 0, atMost: 1, integer: true }
+const width = { atLeast: 1, atMost: 1024, integer: true }
+const settings: Record<keyof NeuMfSettings, ParameterSpec> = {
+  product: { default: 1, ...flag, about: '1: the cell-by-cell product of two embeddings (GMF); 0: without' },
+  tower: { default: 1, ...flag, about: '1: the ReLU tower over two embeddings (MLP); 0: without' },
+  productDimensions: { default: 32, ...width, about: 'numbers an embedding of the product' },
+  towerDimensions: { default: 32, ...width, about: 'numbers an embedding under the tower' },
+  firstLayer: { default: 64, ...width, about: 'units of the first hidden layer; each next one has half' },
+  layers: { default: 3, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
+  initialScale: { default: 0.05, above: 0, atMost: 10, about: 'embeddings start uniform on ± this' },
+  ...neuralParameters({ epochs: 20, batchSize: 2048, negatives: 4, learningRate: 0.002, regularisation: 0 }),
+}
+
+export const neuMfTrainer: RankingTrainer = {
+  name: 'neumf',
+  about: 'product of embeddings beside a ReLU tower, one logit (NeuMF; GMF with tower=0, MLP with product=0)',
+  parameters: settings,
+  ...rowAPerson('neumf'),
+  async fit({ positives, parameters, privacy, random, onProgress, signal }) {
+    refuseUnder(privacy, neuMfTrainer)
+    const chosen = parameters as Readonly<Record<keyof NeuMfSettings, number>>
+    const { personCount, itemCount } = positives
+    const adam = reserveAdam()
+    const parts = neuMfParts(
+      {
+        personCount,
+        itemCount,
+        productDimensions: chosen.product * chosen.productDimensions,
+        towerDimensions: chosen.tower * chosen.towerDimensions,
+        hiddenLayers: Array.from({ length: chosen.tower * chosen.layers }, (_, layer) => Math.max(1, chosen.firstLayer >> layer)),
+      },
+      { reserve: adam.reserve },
+    )
+    initialiseWideAndDeep(
+      parts.pairs.network,
+      { initialOutputBias: 0, embeddingInitialScale: chosen.initialScale },
+      random.split('initial parameters'),
+    )
+    await fitOnSampledPairs(parts.pairs, adam.memory, positives, chosen, {
+      random: random.split('likes'),
+      ...(onProgress ? { onProgress } : {}),
+      ...(signal ? { signal } : {}),
+    })
+    return createNeuralRanker({ ...parts, foldIn: fitFoldIn(parts, (person) => itemsOf(positives, person)) })
+  },
+}
