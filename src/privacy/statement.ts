@@ -31,6 +31,12 @@ export type StatementMechanism =
         readonly over: 'items' | 'people' | 'global'
       }[]
     }
+  | {
+      /** Releases of several kinds, each told in words (ranking runs). */
+      readonly kind: 'releases'
+      readonly batchSelection: BatchSelection
+      readonly releases: readonly { readonly name: string; readonly how: string }[]
+    }
 
 /** What the same model costs one person who gave `ratings` of the training ratings. */
 export interface PersonPrice {
@@ -77,6 +83,8 @@ export interface StatementInput {
   readonly data: { readonly name: string; readonly users: number; readonly items: number; readonly trainingRows: number }
   readonly publicFacts: {
     readonly rowCount: PublicFact
+    /** How many people are listed; absent: not used. */
+    readonly peopleCount?: PublicFact
     readonly ids: PublicFact
     /** Demographic columns of people. */
     readonly userTable: PublicFact
@@ -88,9 +96,13 @@ export interface StatementInput {
   }
   readonly split: {
     readonly kind: string
-    /** What decided on which side a row fell. 'row-rank' and 'shuffled-index' move other people's rows when one person leaves. */
-    readonly by: 'public-time' | 'keyed-hash' | 'row-rank' | 'shuffled-index'
-    readonly testRows: number
+    /**
+     * What decided on which side a row fell. 'own-rows': the order of the same person's rows, no secret from a promise to whole persons.
+     * 'row-rank' and 'shuffled-index' move other people's rows when one person leaves.
+     */
+    readonly by: 'public-time' | 'keyed-hash' | 'own-rows' | 'shipped' | 'row-rank' | 'shuffled-index'
+    /** Null where it is not to be told: an exact count of private rows. */
+    readonly testRows: number | null
   }
   /** Whatever else read private rows: searches, counts, centring, validation, gates. `priced` means inside the stated ε. */
   readonly touched: readonly { readonly what: string; readonly priced: boolean; readonly note?: string }[]
@@ -152,9 +164,10 @@ function promise(input: StatementInput): string {
     )
   if (input.mu !== null)
     lines.push(`- μ = ${up(input.mu)}: telling the two worlds apart is at least as hard as telling N(0, 1) from N(μ, 1).`)
-  if (input.delta * input.data.trainingRows > 1)
+  const [units, what] = input.privacyUnit === 'user' ? [input.data.users, 'people'] : [input.data.trainingRows, 'rows']
+  if (input.delta * units > 1)
     lines.push(
-      `- δ = ${plain(input.delta)} is above one in the number of rows (${count(input.data.trainingRows)}): a mechanism that publishes one row at random could satisfy it. Choose a smaller δ.`,
+      `- δ = ${plain(input.delta)} is above one in the number of ${what} (${count(units)}): a mechanism that publishes one at random could satisfy it. Choose a smaller δ.`,
     )
   lines.push('', '| accountant | ε | |', '| --- | --- | --- |')
   lines.push(
@@ -179,7 +192,7 @@ function howItWasMade(input: StatementInput): string {
   const unit = unitName(input.privacyUnit)
   const lines = ['## How', '']
   const fact = (name: string, text: string) => lines.push(`- **${name}**: ${text}`)
-  fact('unit', `one ${unit}${input.privacyUnit === 'user' ? ' with all their ratings' : ''}`)
+  fact('unit', `one ${unit}${input.privacyUnit === 'user' ? ' with everything they rated or liked' : ''}`)
   fact('neighbouring data', `${input.neighboringRelation} (${neighborMeaning[input.neighboringRelation]})`)
   if (mechanism.kind === 'dp-sgd') {
     fact('sampler', `${mechanism.batchSelection}: ${samplerMeaning(mechanism.batchSelection, unit)}`)
@@ -188,6 +201,15 @@ function howItWasMade(input: StatementInput): string {
     fact('noise multiplier σ', `${schedule(mechanism.noiseMultiplier)} (standard deviation of the noise ÷ sensitivity)`)
     fact('clipping C', clippingText(mechanism.clipping))
     fact('divisor', `${plain(mechanism.expectedBatchSize)}, the expected batch size: the same at every step, whatever batch was drawn`)
+  } else if (mechanism.kind === 'releases') {
+    fact(
+      'sampler',
+      mechanism.batchSelection === 'none'
+        ? 'none: every release reads every row'
+        : `${mechanism.batchSelection}, in the releases that say so`,
+    )
+    fact('releases', `${mechanism.releases.length}, composed exactly`)
+    for (const { name, how } of mechanism.releases) lines.push(`  - ${name}: ${how}`)
   } else {
     fact('sampler', 'none: every stage reads every row')
     fact('releases', `${mechanism.stages.length} vectors of noisy statistics, each a Gaussian mechanism`)
@@ -202,10 +224,12 @@ function howItWasMade(input: StatementInput): string {
   )
   fact(
     'split',
-    `${input.split.kind}, ${count(input.split.testRows)} rows held out, decided by ${
+    `${input.split.kind}, ${input.split.testRows === null ? '' : `${count(input.split.testRows)} rows `}held out, decided by ${
       {
         'public-time': 'a fixed public time',
         'keyed-hash': 'a keyed hash of the id',
+        'own-rows': "each person's own rows alone",
+        shipped: 'the data set, which ships the split',
         'row-rank': 'the rank of the row',
         'shuffled-index': 'a shuffled row number',
       }[input.split.by]
@@ -255,6 +279,7 @@ function notCovered(input: StatementInput): string {
   const lines = ['## What is not covered', '']
   const name: Record<keyof StatementInput['publicFacts'], string> = {
     rowCount: `the number of rows (${count(data.trainingRows)})`,
+    peopleCount: `the number of people (${count(data.users)})`,
     ids: 'the ids of people and items',
     userTable: 'the user table (age, gender, occupation and the like)',
     catalogue: `the catalogue (${count(data.items)} items)`,
