@@ -73,7 +73,7 @@ const parameters = {
   ...personSamplingParameters,
   maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient (its length before is at most 1)' },
   popularityShare: { default: 0, atLeast: 0, atMost: 0.99, about: 'private: share of μ² for the popularity release; 0 = by people and ε' },
-  damping: { default: 0.35, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping)' },
+  damping: { default: 0.4, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping)' },
   retention: { default: 0.85, atLeast: 0, atMost: 0.999, about: 'what is kept of the sum of earlier steps at each new one' },
   popularityTaste: { default: 0.6, atLeast: 0, about: 'weight of how mainstream somebody is, next to the item vectors' },
   popularityWeight: { default: 0.1, atLeast: 0, about: 'weight of popularity itself in every list' },
@@ -141,7 +141,7 @@ function planFoldIn(settings: Settings, privacy: RankingPrivacy, personCount: nu
   const share = settings.popularityShare || clamp(200 / strength, 0.05, 0.9)
   const popularityMu = mu * Math.sqrt(share)
   const popularity: PrivacyEvent = { kind: 'gaussian', noiseMultiplier: 1 / popularityMu }
-  const head = Math.min(itemCount, settings.head || Math.round(clamp(12 * Math.sqrt(strength), 60, 2_500)))
+  const head = Math.min(itemCount, settings.head || Math.round(clamp(38 * Math.cbrt(strength), 60, 2_500)))
   const dimensions = Math.min(settings.dimensions || Math.round(clamp(strength / 120, 2, 48)), Math.max(1, head - 1))
   const steps = planPersonSteps({
     model: name,
@@ -217,7 +217,7 @@ export function tasteObjective(weights: Float64Array, direction: Float64Array, t
       for (const row of history) {
         const weight = weights[row] as number
         square += weight * weight
-        for (let c = 0, from = row * width; c < width; c++) (vector[c] as number) += weight * (table[from + c] as number)
+        for (let c = 0, from = row * width; c < width; c++) vector[c] = (vector[c] as number) + weight * (table[from + c] as number)
       }
       let length = 0
       for (let c = 0; c < width; c++) length += (vector[c] as number) ** 2
@@ -226,7 +226,8 @@ export function tasteObjective(weights: Float64Array, direction: Float64Array, t
       for (const row of targets) {
         const at = into.row(0, row)
         const factor = (weights[row] as number) * scale
-        for (let c = 0; c < width; c++) (into.values[at + c] as number) += factor * (vector[c] as number)
+        const { values } = into
+        for (let c = 0; c < width; c++) values[at + c] = (values[at + c] as number) + factor * (vector[c] as number)
       }
     },
   }
@@ -240,8 +241,9 @@ function polar(a: Float64Array, rows: number, width: number) {
   for (let row = 0; row < rows; row++)
     for (let i = 0; i < width; i++) {
       const x = a[row * width + i] as number
-      for (let j = 0; j < width; j++) (gram[i * width + j] as number) += x * (a[row * width + j] as number)
+      for (let j = 0; j <= i; j++) gram[i * width + j] = (gram[i * width + j] as number) + x * (a[row * width + j] as number)
     }
+  for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) gram[j * width + i] = gram[i * width + j] as number
   const { values, vectors } = symmetricEigen(gram, width)
   const root = new Float64Array(width * width)
   const floor = Math.max(...values) * 1e-14
@@ -255,7 +257,8 @@ function polar(a: Float64Array, rows: number, width: number) {
   for (let row = 0; row < rows; row++)
     for (let i = 0; i < width; i++) {
       const x = a[row * width + i] as number
-      for (let j = 0; j < width; j++) (orthonormal[row * width + j] as number) += x * (root[i * width + j] as number)
+      for (let j = 0; j < width; j++)
+        orthonormal[row * width + j] = (orthonormal[row * width + j] as number) + x * (root[i * width + j] as number)
     }
   return { orthonormal, values, vectors }
 }
@@ -419,8 +422,7 @@ function fitExactly(request: RankingFitRequest): Ranker {
     summer.clear()
     for (let person = 0; person < likes.personCount; person++) summer.add(unit(person), settings.maxGradNorm, draws)
     gradient.fill(0)
-    const { sum } = summer.batch
-    sum.forEach((_table, row, offset) => void gradient.set(sum.values.subarray(offset, offset + dimensions), row * dimensions))
+    summer.batch.sum.addInto([gradient])
     removeDirection(gradient, head.direction, dimensions)
     moving.apply({ tables: [gradient], noiseStdDev: 0, maxGradNorm: settings.maxGradNorm })
     onProgress?.('passes', step + 1, settings.steps)

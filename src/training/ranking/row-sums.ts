@@ -22,6 +22,12 @@ export interface RowSums {
   forEach(visit: (table: number, row: number, offset: number, width: number) => void): void
   /** ‖·‖² over everything touched; NaN or Infinity if anything is. */
   squaredNorm(): number
+  /** Adds Σ direction[row] · row over the rows of the first table to `out`: Float64Array[width]. */
+  along(direction: Float64Array, out: Float64Array): void
+  /** Adds factor times everything of `other`, which has the same tables. */
+  addScaled(other: RowSums, factor: number): void
+  /** Adds everything to dense tables: Float64Array[rows × width] each. */
+  addInto(dense: readonly Float64Array[]): void
   clear(): void
 }
 
@@ -32,6 +38,7 @@ export function createRowSums(tables: readonly TableShape[]): RowSums {
     firstRow.push(rowCount)
     rowCount += rows
   }
+  const widths = Uint32Array.from(tables, ({ width }) => width)
   /** Slot of each row, or −1. */
   const slotOf = new Int32Array(rowCount).fill(-1)
   let touched = 0
@@ -39,43 +46,78 @@ export function createRowSums(tables: readonly TableShape[]): RowSums {
   let slotTable = new Uint16Array(64)
   let slotRow = new Uint32Array(64)
   let slotOffset = new Uint32Array(64)
+  let values = new Float64Array(1024)
+
+  function row(table: number, index: number): number {
+    const at = (firstRow[table] as number) + index
+    const slot = slotOf[at] as number
+    if (slot >= 0) return slotOffset[slot] as number
+    const width = widths[table] as number
+    if (touched === slotRow.length) {
+      slotTable = grown(slotTable, new Uint16Array(2 * touched))
+      slotRow = grown(slotRow, new Uint32Array(2 * touched))
+      slotOffset = grown(slotOffset, new Uint32Array(2 * touched))
+    }
+    if (used + width > values.length) {
+      values = grown(values, new Float64Array(2 * Math.max(values.length, width)))
+      sums.values = values
+    }
+    slotOf[at] = touched
+    slotTable[touched] = table
+    slotRow[touched] = index
+    slotOffset[touched] = used
+    values.fill(0, used, used + width)
+    touched++
+    used += width
+    return used - width
+  }
 
   const sums: RowSums = {
     tables,
-    values: new Float64Array(1024),
-    row(table, row) {
-      const at = (firstRow[table] as number) + row
-      const slot = slotOf[at] as number
-      if (slot >= 0) return slotOffset[slot] as number
-      const width = (tables[table] as TableShape).width
-      if (touched === slotRow.length) {
-        slotTable = grown(slotTable, new Uint16Array(2 * touched))
-        slotRow = grown(slotRow, new Uint32Array(2 * touched))
-        slotOffset = grown(slotOffset, new Uint32Array(2 * touched))
-      }
-      if (used + width > sums.values.length) sums.values = grown(sums.values, new Float64Array(2 * Math.max(sums.values.length, width)))
-      slotOf[at] = touched
-      slotTable[touched] = table
-      slotRow[touched] = row
-      slotOffset[touched] = used
-      sums.values.fill(0, used, used + width)
-      touched++
-      used += width
-      return used - width
-    },
+    values,
+    row,
     get touched() {
       return touched
     },
     forEach(visit) {
       for (let slot = 0; slot < touched; slot++) {
         const table = slotTable[slot] as number
-        visit(table, slotRow[slot] as number, slotOffset[slot] as number, (tables[table] as TableShape).width)
+        visit(table, slotRow[slot] as number, slotOffset[slot] as number, widths[table] as number)
       }
     },
     squaredNorm() {
       let sum = 0
-      for (let i = 0; i < used; i++) sum += (sums.values[i] as number) ** 2
+      for (let i = 0; i < used; i++) {
+        const value = values[i] as number
+        sum += value * value
+      }
       return sum
+    },
+    along(direction, out) {
+      for (let slot = 0; slot < touched; slot++) {
+        if (slotTable[slot] !== 0) continue
+        const share = direction[slotRow[slot] as number] as number
+        const from = slotOffset[slot] as number
+        for (let c = 0; c < out.length; c++) (out[c] as number) += share * (values[from + c] as number)
+      }
+    },
+    addScaled(other, factor) {
+      const theirs = other.values
+      other.forEach((table, index, from, width) => {
+        const to = row(table, index)
+        const mine = values
+        for (let c = 0; c < width; c++) mine[to + c] = (mine[to + c] as number) + factor * (theirs[from + c] as number)
+      })
+    },
+    addInto(dense) {
+      for (let slot = 0; slot < touched; slot++) {
+        const table = slotTable[slot] as number
+        const width = widths[table] as number
+        const into = dense[table] as Float64Array
+        const to = (slotRow[slot] as number) * width
+        const from = slotOffset[slot] as number
+        for (let c = 0; c < width; c++) into[to + c] = (into[to + c] as number) + (values[from + c] as number)
+      }
     },
     clear() {
       for (let slot = 0; slot < touched; slot++) slotOf[(firstRow[slotTable[slot] as number] as number) + (slotRow[slot] as number)] = -1

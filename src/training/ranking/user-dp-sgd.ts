@@ -193,11 +193,7 @@ export function createClippedSummer(objective: PersonObjective, clipping: Clippi
       let squaredNorm = whole
       if (projectOut) {
         along.fill(0)
-        own.forEach((table, row, offset) => {
-          if (table !== 0) return
-          const share = projectOut[row] as number
-          for (let c = 0; c < width; c++) (along[c] as number) += share * (own.values[offset + c] as number)
-        })
+        own.along(projectOut, along)
         for (let c = 0; c < width; c++) squaredNorm -= (along[c] as number) ** 2
         // The difference may round below the truth by some 1e-15 of `whole`: the slack keeps the bound.
         squaredNorm = Math.max(0, squaredNorm) + 1e-12 * whole
@@ -205,11 +201,7 @@ export function createClippedSummer(objective: PersonObjective, clipping: Clippi
       const factor = clipFactor(clipping, bound, squaredNorm)
       if (factor > 0 && squaredNorm <= bound * bound) batch.unclipped++
       if (factor === 0 || whole === 0) return
-      own.forEach((table, row, offset, rowWidth) => {
-        const to = batch.sum.row(table, row)
-        const { values } = batch.sum
-        for (let c = 0; c < rowWidth; c++) (values[to + c] as number) += factor * (own.values[offset + c] as number)
-      })
+      batch.sum.addScaled(own, factor)
     },
   }
 }
@@ -329,10 +321,7 @@ export function noisyMean(
   }: { readonly noiseOnSum: number; readonly divisor: number; readonly random: RandomSource; readonly into: readonly Float64Array[] },
 ): void {
   for (const table of into) fillNormals(table, random, noiseOnSum)
-  batch.sum.forEach((table, row, offset, width) => {
-    const to = into[table] as Float64Array
-    for (let c = 0; c < width; c++) (to[row * width + c] as number) += batch.sum.values[offset + c] as number
-  })
+  batch.sum.addInto(into)
   const { projectOut } = objective
   if (projectOut) removeDirection(into[0] as Float64Array, projectOut, (objective.tables[0] as TableShape).width)
   for (const table of into) for (let i = 0; i < table.length; i++) (table[i] as number) /= divisor
