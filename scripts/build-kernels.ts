@@ -18,6 +18,7 @@ export const kernelModules = {
   index: 'wasm.generated.ts',
   'linear-algebra': 'linear-algebra.generated.ts',
   graph: 'graph.generated.ts',
+  ranking: 'ranking.generated.ts',
 } as const satisfies Record<string, string>
 
 type KernelModule = keyof typeof kernelModules
