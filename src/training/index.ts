@@ -14,6 +14,17 @@ export { ratingColumns } from './bias-factors-statistics.ts'
 export { type CheckpointPin, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 export type { Clipping, Optimizer, StepEngine, StepReport, StepSettings } from './engine.ts'
 export { type Averaging, type LoopOutcome, type LoopState, runTrainingLoop, type ShuffledBatches, type TrainingLoop } from './loop.ts'
+export {
+  type PrivateFigure,
+  type PrivateMetrics,
+  type PrivateMetricsPlan,
+  planPrivateMetrics,
+  privatelyReleasable,
+  privateMetrics,
+  releasePrivateMetrics,
+} from './private-metrics.ts'
+export { createLazyTable, type LazyTable, requirePlainSgd } from './ranking/lazy-noise.ts'
+export { createNormalStream, type NormalStream } from './ranking/normal-stream.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
 export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
 export {
