@@ -5,12 +5,14 @@ import { type BenchOptions, type BenchReport, formatReport, passes } from './mea
 
 const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promise<BenchReport>>> = {
   kernels: async () => (await import('./kernels.ts')).benchKernels,
+  'lazy-noise': async () => (await import('./lazy-noise.ts')).benchLazyNoise,
   training: async () => (await import('./training.ts')).benchTraining,
 }
 
 /** Benchmarks that print tables of their own and take flags of their own. */
 const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
   peers: async () => (await import('./peers.ts')).run,
+  ranking: async () => (await import('./ranking.ts')).run,
   'rating-model': async () => (await import('./rating-model.ts')).run,
   'wide-and-deep': async () => (await import('./wide-and-deep.ts')).run,
 }

@@ -1,0 +1,85 @@
+"""RecBole's own trainer and evaluator on a split that is given to it: one JSON line a model.
+
+    python recbole_contestant.py FOLDER THREADS MODEL EPOCHS [name=value ...]
+FOLDER holds tacet/tacet.{train,valid,test}.inter. Early stopping by validation NDCG@10 as RecBole ships it; EPOCHS is the most it may take.
+Prints the test figures that RecBole's evaluator gives, all items ranked, and the seconds of training (without its evaluations) and of everything.
+"""
+import json
+import logging
+import os
+import sys
+import time
+
+folder, threads, name, epochs = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+os.environ["OMP_NUM_THREADS"] = str(threads)
+import torch
+
+torch.set_num_threads(threads)
+from recbole.config import Config
+from recbole.data import create_dataset, data_preparation
+from recbole.utils import get_model, get_trainer, init_seed
+
+os.chdir(folder)
+settings = {
+    "data_path": folder,
+    "benchmark_filename": ["train", "valid", "test"],
+    "load_col": {"inter": ["user_id", "item_id"]},
+    "use_gpu": False,
+    "epochs": epochs,
+    "train_batch_size": 2048,
+    "eval_batch_size": 4096 * 4096,
+    "metrics": ["NDCG", "Recall", "Hit"],
+    "topk": [10, 20, 100],
+    "valid_metric": "NDCG@10",
+    "eval_args": {"split": {"LS": "test_only"}, "order": "RO", "mode": "full", "group_by": "user"},
+    "show_progress": False,
+    "state": "ERROR",
+    "seed": 1,
+    "reproducibility": True,
+}
+for pair in sys.argv[5:]:
+    key, value = pair.split("=")
+    settings[key] = json.loads(value)
+if name in ("EASE", "ItemKNN", "Pop"):
+    settings["epochs"] = 1
+elif name not in ("BPR", "LightGCN"):
+    settings["train_neg_sample_args"] = {"distribution": "uniform", "sample_num": 4}
+sys.argv = sys.argv[:1]
+logging.disable(logging.CRITICAL)
+config = Config(model=name, dataset="tacet", config_dict=settings)
+init_seed(config["seed"], config["reproducibility"])
+dataset = create_dataset(config)
+train, valid, test = data_preparation(config, dataset)
+model = get_model(config["model"])(config, train.dataset)
+trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+spent = {"train": 0.0, "epochs": 0}
+one_epoch = trainer._train_epoch
+
+
+def counted(*args, **kwargs):
+    start = time.perf_counter()
+    result = one_epoch(*args, **kwargs)
+    spent["train"] += time.perf_counter() - start
+    spent["epochs"] += 1
+    return result
+
+
+trainer._train_epoch = counted
+start, cpu = time.perf_counter(), time.process_time()
+trainer.fit(train, valid, saved=True, show_progress=False, verbose=False)
+seconds = time.perf_counter() - start
+figures = trainer.evaluate(test, load_best_model=True, show_progress=False)
+import recbole
+
+print(
+    json.dumps(
+        {
+            "peer": f"RecBole {recbole.__version__}",
+            "task": name,
+            "seconds": {"wall": spent["train"] or seconds, "cpu": time.process_time() - cpu, "withValidation": seconds},
+            "epochs": spent["epochs"],
+            "metrics": {key.lower(): float(value) for key, value in figures.items()},
+        }
+    ),
+    flush=True,
+)
