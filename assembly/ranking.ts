@@ -270,15 +270,6 @@ export function scoreBlock(rows: i32, itemCount: i32, dimension: i32, vectors: u
   }
 }
 
-export function excludeItems(rows: i32, width: i32, offsets: usize, items: usize, scores: usize): void {
-  const row = <usize>width << 2
-  for (let r: usize = 0; r < <usize>rows; r++) {
-    const to = items + (<usize>load<u32>(offsets + (r << 2), 4) << 2)
-    for (let at = items + (<usize>load<u32>(offsets + (r << 2)) << 2); at < to; at += 4)
-      store<f32>(scores + r * row + (<usize>load<u32>(at) << 2), -Infinity)
-  }
-}
-
 /** Whether entry (score, item) belongs behind (otherScore, otherItem). */
 // @ts-ignore: decorator
 @inline function behind(score: f32, item: u32, otherScore: f32, otherItem: u32): bool {

@@ -141,11 +141,6 @@ export function referenceRankingKernels(byteLength: number): RankingKernels {
         }
     },
 
-    excludeItems(rows, width, offsets, items, scores) {
-      for (let r = 0; r < rows; r++)
-        for (let n = word(offsets, r); n < word(offsets, r + 1); n++) f[at(scores) + r * width + word(items, n)] = Number.NEGATIVE_INFINITY
-    },
-
     topRows(rows, itemCount, width, n, scores, topItems, topScores, lengths) {
       for (let r = 0; r < rows; r++) {
         const row = f.subarray(at(scores) + r * width, at(scores) + r * width + itemCount)

@@ -323,10 +323,7 @@ export function describeRankingKernels(name: string, create: (byteLength: number
                 .slice(0, n)
                 .map((item) => [item, scores[row * width + item]]),
             )
-            words(at.offsets, rows + 1).set(endsOf(excluded))
-            const list = words(at.people, MAX)
-            list.set(excluded.flat())
-            subject.excludeItems(rows, width, at.offsets, at.people, at.scores)
+            for (const [row, out] of excluded.entries()) for (const item of out) scores[row * width + item] = Number.NEGATIVE_INFINITY
             subject.topRows(rows, length, width, n, at.scores, at.topItems, at.topScores, at.lengths)
             const got = excluded.map((_, row) =>
               Array.from({ length: words(at.lengths, rows)[row]! }, (_, place) => [

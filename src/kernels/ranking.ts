@@ -105,11 +105,9 @@ export interface RankingKernels {
    */
   scoreBlock(rows: number, itemCount: number, dimension: number, vectors: Pointer, panels: Pointer, itemBias: Pointer, out: Pointer): void
 
-  /** scores[r · width + i] = −∞ for the items of row r. */
-  excludeItems(rows: number, width: number, offsets: Pointer, items: Pointer, scores: Pointer): void
-
   /**
-   * The n highest scores of each row, best first, equal ones by item index; −∞ is never listed.
+   * The n highest scores of each row, best first, equal ones by item index; −∞ (excluded) is never listed.
+   * @param width row length of `scores`, ≥ itemCount
    * @param topItems Uint32[rows · n], row r from r · n; beyond its length it holds nothing of meaning
    * @param topScores Float32[rows · n]
    * @param lengths Uint32[rows]

@@ -11,8 +11,10 @@ export {
   type TableSpec,
   type TileCounts,
 } from './network/network.ts'
+export { type BprModel, createBprRanker, type FoldInSettings, loadBpr, rateOf } from './ranking/bpr.ts'
 export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
 export { createEase, type Ease, loadEase } from './ranking/ease.ts'
+export { createFactorDescent, type DescentRates, type DescentShape, type FactorDescent, withoutPadding } from './ranking/factor-descent.ts'
 export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn, loadFactors, sharesOf } from './ranking/factor-ranker.ts'
 export { createIals, type IalsObjective, ialsBase, ialsRidge, loadIals } from './ranking/ials.ts'
 export { createItemFoldIn, type ItemFoldInTables } from './ranking/item-fold-in.ts'
@@ -24,6 +26,7 @@ export { createPopularity } from './ranking/popularity.ts'
 export { createPureSvd, loadPureSvd } from './ranking/puresvd.ts'
 export { type Person, type Ranker, scoreSome, topItems } from './ranking/ranker.ts'
 export { loadRanker } from './ranking/registry.ts'
+export { type TopLists, topLists } from './ranking/top-lists.ts'
 export { rankingConfig, scaledYears, type WideAndDeepRankerShape, wideAndDeepParts } from './ranking/wide-and-deep.ts'
 export { decodeSafetensors, encodeSafetensors, expectTensor, type SafetensorsFile } from './safetensors.ts'
 export {

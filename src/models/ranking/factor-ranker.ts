@@ -6,9 +6,9 @@
  * Rows of people are private to them: whoever releases a model that holds some releases them (the trainers refuse that under a person's privacy).
  */
 import { TacetError } from '../../errors.ts'
-import { linearAlgebra } from '../../kernels/index.ts'
 import type { NamedTensors, Ranked, TensorData } from '../model.ts'
 import { expectTensor } from '../safetensors.ts'
+import { factorScorer } from './factor-scores.ts'
 import { type Person, type Ranker, scoreSome, topItems } from './ranker.ts'
 
 /** What a factor model is. */
@@ -52,6 +52,7 @@ export function createFactorRanker(options: FactorRankerOptions): Ranker {
       { wayOut: 'Restore the file from a copy, or train again.' },
     )
   const rowOf = (item: number) => itemFactors.data.subarray(item * dimension, (item + 1) * dimension)
+  let scorer: ReturnType<typeof factorScorer> | null = null
   let norms: Float64Array | null = null
   const normOf = (item: number): number => {
     norms ??= Float64Array.from({ length: itemCount }, (_, each) => Math.sqrt(dot(rowOf(each), rowOf(each))))
@@ -81,17 +82,8 @@ export function createFactorRanker(options: FactorRankerOptions): Ranker {
     scoreAll(people, out) {
       const vectors = new Float32Array(people.length * dimension)
       for (const [at, person] of people.entries()) vectors.set(vectorOf(person), at * dimension)
-      out.set(
-        linearAlgebra().multiply(vectors, itemFactors.data, {
-          rows: people.length,
-          depth: dimension,
-          columns: itemCount,
-          transposeB: true,
-        }),
-      )
-      if (itemBias !== null)
-        for (let base = 0; base < people.length * itemCount; base += itemCount)
-          for (let item = 0; item < itemCount; item++) out[base + item] = (out[base + item] as number) + (itemBias[item] as number)
+      scorer ??= factorScorer(itemFactors.data, itemBias, itemCount, dimension)
+      scorer(vectors, out)
     },
     similarItems(item, n) {
       const scores = Float32Array.from({ length: itemCount }, (_, other) => cosine(item, other))

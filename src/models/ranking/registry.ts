@@ -1,6 +1,7 @@
 /** How each ranking model is read back from its tensors: the other half of `Ranker.parameters`. */
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
+import { loadBpr } from './bpr.ts'
 import { loadDpals } from './dpals.ts'
 import { loadEase } from './ease.ts'
 import { loadIals } from './ials.ts'
@@ -14,6 +15,7 @@ import type { Ranker } from './ranker.ts'
 import { loadWideAndDeepRanker } from './wide-and-deep.ts'
 
 const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
+  bpr: loadBpr,
   dpals: loadDpals,
   ease: loadEase,
   ials: loadIals,

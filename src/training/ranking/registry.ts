@@ -1,5 +1,6 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
+import { bprTrainer } from './bpr.ts'
 import { dpalsTrainer } from './dpals.ts'
 import { easeTrainer } from './ease.ts'
 import { ialsTrainer } from './ials.ts'
@@ -13,6 +14,7 @@ import type { RankingTrainer } from './trainer.ts'
 import { wideAndDeepRankingTrainer } from './wide-and-deep.ts'
 
 export const rankingTrainers: readonly RankingTrainer[] = [
+  bprTrainer,
   dpalsTrainer,
   easeTrainer,
   ialsTrainer,
