@@ -73,6 +73,7 @@ export {
 export { exponentialMechanism, permuteAndFlip, type SelectionRelease } from './mechanisms/selection.ts'
 export {
   calibratePartitionSelection,
+  namingChance,
   type PartitionRows,
   type PartitionSelectionPlan,
   type PartitionSelectionRequest,

@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../random/index.ts'
 import { rdpAccountant } from './accounting/rdp.ts'
 import type { PrivacyEvent } from './event.ts'
-import { calibratePartitionSelection, partitionSelectionEvent, planPartitionSelection, selectPartitions } from './partition-selection.ts'
+import {
+  calibratePartitionSelection,
+  namingChance,
+  partitionSelectionEvent,
+  planPartitionSelection,
+  selectPartitions,
+} from './partition-selection.ts'
 import { binomialTwoSided } from './tails.ts'
 
 const nothing = { spend: () => {} }
@@ -44,6 +50,13 @@ describe('the threshold', () => {
     for (let i = 0; i < 20_000; i++) named += selectPartitions(rows, plan, { random, ...nothing }).length > 0 ? 1 : 0
     expect(binomialTwoSided(named, 20_000, plan.thresholdDelta)).toBeGreaterThan(1e-6)
   })
+})
+
+test('the chance to be named is the tail of the noise above what is missing to the threshold, for one unit and for many', () => {
+  const plan = planPartitionSelection({ privacyUnit: 'rating', sigma: 2.5, thresholdDelta: 1e-4 })
+  expect(namingChance(plan, 1)).toBeCloseTo(plan.thresholdDelta, 12)
+  for (const count of [1, 3, plan.threshold - 1, plan.threshold, plan.threshold + 4, 1000])
+    expect(namingChance(plan, count) / tail(2.5, Math.max(-300, plan.threshold - count))).toBeCloseTo(1, 9)
 })
 
 test('the event composes the noise on all counts of one unit with the chance of the threshold', () => {

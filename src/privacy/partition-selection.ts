@@ -46,12 +46,7 @@ export function planPartitionSelection(request: PartitionSelectionRequest): Part
   })
   if (privacyUnit === 'rating' && maxPartitionsPerUnit !== 1)
     throw new TacetError('invalid-argument', `maxPartitionsPerUnit is ${maxPartitionsPerUnit}; one rating counts in one partition`)
-  const weight = (k: number) => Math.exp(-((k / sigma) ** 2) / 2)
-  // Beyond 40σ a weight is below 1e-347, nothing in a double. Both sums run from the small terms to the large ones.
-  const reach = Math.ceil(40 * sigma) + 1
-  let total = 0
-  for (let k = reach; k >= 1; k--) total += 2 * weight(k)
-  total += 1
+  const { reach, weight, total } = noiseOf(sigma)
   // A unit's own partitions have count 1: one is named where 1 + noise ≥ threshold. Independent noise: 1 − (1 − tail)^k. The factors outweigh
   // the rounding of the sums.
   const deltaOf = (tailSum: number) => {
@@ -65,6 +60,25 @@ export function planPartitionSelection(request: PartitionSelectionRequest): Part
     tailSum += weight(threshold - 1)
   }
   return Object.freeze({ privacyUnit, maxPartitionsPerUnit, sigma, threshold, thresholdDelta: deltaOf(tailSum) })
+}
+
+/** Unnormalised chances of the discrete Gaussian: weight(k), their sum, and the k beyond which a weight is nothing in a double (1e-347 at 40σ). */
+function noiseOf(sigma: number): { readonly weight: (k: number) => number; readonly total: number; readonly reach: number } {
+  const weight = (k: number) => Math.exp(-((k / sigma) ** 2) / 2)
+  const reach = Math.ceil(40 * sigma) + 1
+  // From the small terms to the large ones.
+  let total = 0
+  for (let k = reach; k >= 1; k--) total += 2 * weight(k)
+  return { weight, total: total + 1, reach }
+}
+
+/** Upper bound of the chance that a partition in which `count` units count is named. */
+export function namingChance({ sigma, threshold }: PartitionSelectionPlan, count: number): number {
+  checkNumber('count', count, { atLeast: 1, integer: true })
+  const { reach, weight, total } = noiseOf(sigma)
+  let sum = 0
+  for (let k = reach; k >= Math.max(-reach, threshold - count); k--) sum += weight(k)
+  return Math.min(1, (sum / total) * (1 + 1e-12))
 }
 
 /** What `selectPartitions` spends: noise on as many counts as one unit touches, and the chance that a partition of its own is named. */

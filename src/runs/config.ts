@@ -6,6 +6,7 @@ import type { SplitOptions } from '../data/index.ts'
 import { checkNumber, TacetError } from '../errors.ts'
 import { checkPlan } from '../privacy/index.ts'
 import { type RecipeName, type RecipeOverrides, recipeNames, type WideAndDeepSettings } from '../training/index.ts'
+import type { PrivateVocabulary } from './private-vocabulary.ts'
 import type { ModelName, TrainRequest } from './types.ts'
 
 const modelNames = ['bias-factors', 'wide-and-deep'] as const
@@ -24,6 +25,7 @@ export interface ResolvedRequest {
   readonly overrides: RecipeOverrides
   readonly seed: number | null
   readonly itemMetadata: boolean
+  readonly privateVocabulary: boolean
   readonly checkpointEvery: number | null
   readonly out: string
 }
@@ -38,8 +40,10 @@ export interface RunConfig {
   readonly split: SplitOptions
   /** What was asked for; what was spent is in privacy.json. Null: no privacy. */
   readonly privacy: ResolvedRequest['privacy']
-  /** Wide & Deep: everything its training needs. */
+  /** Wide & Deep: everything its training needs. Of a run that chooses its ids, null until they are chosen. */
   readonly training: WideAndDeepSettings | null
+  /** How the ids are chosen; null where they are public. */
+  readonly privateVocabulary: PrivateVocabulary | null
   /** bias-factors: genres and years of the catalogue. */
   readonly itemMetadata: boolean
   readonly seed: number | null
@@ -84,6 +88,10 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
       })
     checkNumber('noise-multiplier', noiseMultiplier, { above: 0 })
   }
+  if (request.privateVocabulary && noPrivacy)
+    throw new TacetError('invalid-argument', 'a private vocabulary means nothing in a run without privacy', {
+      wayOut: 'leave out --private-vocabulary, or give --epsilon E',
+    })
   if (epsilon !== undefined) checkNumber('epsilon', epsilon, { above: 0 })
   if (delta !== undefined) checkNumber('delta', delta, { above: 0, below: 1 })
   if (seed !== undefined) checkNumber('seed', seed, { atLeast: 0, atMost: Number.MAX_SAFE_INTEGER, integer: true })
@@ -114,6 +122,7 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
     overrides,
     seed: seed ?? null,
     itemMetadata: request.itemMetadata ?? false,
+    privateVocabulary: request.privateVocabulary ?? false,
     checkpointEvery: checkpointEvery ?? null,
     out: request.out,
   }
@@ -121,9 +130,14 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
 
 /**
  * Reads back a `config.json` that this version may read (checkFormatVersion comes first).
+ * @param unfinished a run that may still have to choose its ids
  * @throws TacetError corrupt-run if a field that is needed is missing or of the wrong kind
  */
-export function parseConfig(value: Record<string, unknown>, folder: string): RunConfig {
+export function parseConfig(
+  value: Record<string, unknown>,
+  folder: string,
+  { unfinished = false }: { readonly unfinished?: boolean } = {},
+): RunConfig {
   const wrong = (field: string) =>
     new TacetError(
       'corrupt-run',
@@ -132,7 +146,8 @@ export function parseConfig(value: Record<string, unknown>, folder: string): Run
         wayOut: 'restore the file from a copy, or train again',
       },
     )
-  const config = value as unknown as RunConfig
+  // Runs older than the field have public ids.
+  const config = { privateVocabulary: null, ...value } as unknown as RunConfig
   if (!modelNames.includes(config.model)) throw wrong('model')
   if (typeof config.data !== 'object' || config.data === null || typeof config.data.path !== 'string') throw wrong('data')
   if (!splitKinds.includes(config.split?.kind as 'random')) throw wrong('split')
@@ -140,7 +155,13 @@ export function parseConfig(value: Record<string, unknown>, folder: string): Run
   if (config.noiseSource !== (config.seed === null ? 'csprng' : 'seeded')) throw wrong('noiseSource')
   if (config.privacy !== null && !(typeof config.privacy?.delta === 'number' && config.privacy.delta > 0 && config.privacy.delta < 1))
     throw wrong('privacy')
-  if (config.model === 'wide-and-deep') {
+  if (config.privateVocabulary !== null) {
+    const { items, users, stagesEpsilon } = config.privateVocabulary ?? {}
+    for (const plan of [items, users])
+      if (plan !== null && !(Number.isFinite(plan?.sigma) && Number.isSafeInteger(plan?.threshold))) throw wrong('privateVocabulary')
+    if (config.privacy === null || (config.model === 'bias-factors' && !((stagesEpsilon ?? 0) > 0))) throw wrong('privateVocabulary')
+  }
+  if (config.model === 'wide-and-deep' && !(unfinished && config.privateVocabulary && config.training === null)) {
     const { training } = config
     if (typeof training !== 'object' || training === null || typeof training.config !== 'object') throw wrong('training')
     if ((training.plan === null) !== (config.privacy === null)) throw wrong('training.plan')

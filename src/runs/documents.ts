@@ -7,10 +7,12 @@ import { type PrivacyEvent, type PrivacySpent, privacyStatement, type StatementI
 import { formatNumber, html, page, table } from '../report/index.ts'
 import type { RunConfig } from './config.ts'
 import type { Mechanism, PaidChunk } from './pricing.ts'
+import { namedCount, type PrivateVocabulary } from './private-vocabulary.ts'
 import type { PersonSpent, PrivacyFile } from './types.ts'
 
 export interface RunFacts {
   readonly config: RunConfig
+  /** In the vocabulary of the run. */
   readonly data: Interactions
   readonly split: Split
   /** Null without privacy. */
@@ -55,6 +57,8 @@ export function statementInput({ config, data, split, privacy, mechanism, chunks
     ratings,
     epsilon: (byPld ?? byRdp)?.epsilon ?? Number.POSITIVE_INFINITY,
   })
+  const chosen = config.privateVocabulary
+  const idsArePriced = (['users', 'items'] as const).every((table) => data.vocabulary[table] === 'public-table' || chosen?.[table])
   const publicTable = (table: 'users' | 'items') => (data.vocabulary[table] === 'public-table' ? 'public' : 'unused')
   return {
     model: config.model,
@@ -91,14 +95,15 @@ export function statementInput({ config, data, split, privacy, mechanism, chunks
       heaviest: person(privacy.user.heaviest),
     },
     noiseSource: config.noiseSource,
-    data: { name: data.name, users: data.userIds.length, items: data.itemIds.length, trainingRows: split.train.length },
+    data: { name: data.name, users: namedCount(data.userIds), items: namedCount(data.itemIds), trainingRows: split.train.length },
     publicFacts: {
       rowCount: 'public',
-      ids: 'public',
+      // A public table's ids are public whatever was chosen beside it.
+      ids: chosen?.users && chosen.items ? 'priced' : 'public',
       userTable: data.userAttributes.length > 0 ? 'public' : 'unused',
       catalogue: publicTable('items'),
       timestamps: split.kind === 'chronological' ? 'public' : 'unused',
-      vocabulary: data.vocabulary.users === 'public-table' && data.vocabulary.items === 'public-table' ? 'unused' : 'public',
+      vocabulary: chosen && idsArePriced ? 'priced' : idsArePriced ? 'unused' : 'public',
       itemMetadata: config.itemMetadata ? 'public' : 'unused',
     },
     split: {
@@ -107,14 +112,42 @@ export function statementInput({ config, data, split, privacy, mechanism, chunks
       testRows: split.test.length,
     },
     touched: [
+      ...(chosen ? choicesTouched(chosen) : []),
       { what: "the numbers of ratings of the median and of the heaviest person, in this run's privacy figures", priced: false },
       { what: 'errors on held-out rows and on baselines', priced: false, note: 'kept under private/ of the run folder' },
       ...(attempts > 1 ? [{ what: `${attempts} attempts at this run: each is in the stated ε`, priced: true }] : []),
       ...(data.ratingScaleSource === 'inferred' ? [{ what: 'the rating scale, read off the ratings', priced: false }] : []),
     ],
     defaultsTunedOn: ['ml-1m'],
-    notCovered: ['Checkpoints, journal and logs lie under private/ of the run folder and must stay in the training zone.'],
+    notCovered: [
+      ...(chosen ? unnamedSentences(chosen) : []),
+      'Checkpoints, journal and logs lie under private/ of the run folder and must stay in the training zone.',
+    ],
   }
+}
+
+const nounOf = { items: 'item', users: 'person' } as const
+
+function choicesTouched(chosen: PrivateVocabulary): StatementInput['touched'] {
+  return (['items', 'users'] as const).flatMap((kind) => {
+    const plan = chosen[kind]
+    if (!plan) return []
+    const what = `the choice of the ${kind === 'items' ? 'items' : 'people'} that are named: every ${nounOf[kind]} whose number of training ratings, with discrete Gaussian noise of σ = ${Number(plan.sigma.toPrecision(4))}, reaches ${plan.threshold}`
+    const note = `The chance that ${kind === 'items' ? 'an item' : 'a person'} with a single rating is named is about ${Number(plan.thresholdDelta.toPrecision(2))}, inside δ. Ratings of all the others train one row of the model that they share`
+    return [{ what, priced: true, note }]
+  })
+}
+
+function unnamedSentences(chosen: PrivateVocabulary): string[] {
+  const kinds = [...(chosen.users ? ['people'] : []), ...(chosen.items ? ['items'] : [])].join(' and ')
+  return [
+    `${kinds === 'items' ? 'Items' : kinds === 'people' ? 'People' : 'People and items'} that are not named share one row of the model, and so does whatever it never saw.`,
+    ...(chosen.users
+      ? [
+          'Being named: the choice hides a single rating, and somebody with many ratings is named almost surely. So it bounds nothing for a whole person, and their ε above is infinite.',
+        ]
+      : []),
+  ]
 }
 
 const overOf = { all: 'global', person: 'people', item: 'items' } as const
@@ -162,7 +195,7 @@ export function cardOf(facts: RunFacts): Record<string, unknown> {
               {
                 type: 'dataset',
                 name: data.name,
-                description: `${data.userIds.length} people, ${data.itemIds.length} items; ${split.description}`,
+                description: `${namedCount(data.userIds)} people, ${namedCount(data.itemIds)} items; ${split.description}`,
                 sensitiveData: ['ratings that people gave to items'],
               },
             ],
@@ -223,7 +256,7 @@ export function reportOf(facts: RunFacts): string {
         [{ label: 'What' }, { label: 'Value' }],
         [
           ['Model', config.recipe ? `${config.model}, recipe ${config.recipe}` : config.model],
-          ['Data', `${data.name}: ${data.userIds.length} people, ${data.itemIds.length} items`],
+          ['Data', `${data.name}: ${namedCount(data.userIds)} people, ${namedCount(data.itemIds)} items`],
           ['Split', split.description],
           ['Randomness', config.noiseSource === 'seeded' ? 'seeded' : 'operating system'],
           ['Attempts', String(attempts)],

@@ -13,8 +13,18 @@ import type { PrivacyEvent } from '../privacy/index.ts'
 export type JournalEntry =
   /** A process took the run up. */
   | { readonly kind: 'attempt'; readonly attempt: number }
+  /** Paid: the choice of the ids that may be named (private-vocabulary.ts), of items or of people. */
+  | { readonly kind: 'select'; readonly attempt: number; readonly what: 'items' | 'users'; readonly event: PrivacyEvent }
   /** Paid: steps from (inclusive) to (exclusive), or one stage of a model without steps. Their noise may be drawn once. */
-  | { readonly kind: 'spend'; readonly attempt: number; readonly from: number; readonly to: number; readonly event: PrivacyEvent }
+  | {
+      readonly kind: 'spend'
+      readonly attempt: number
+      readonly from: number
+      readonly to: number
+      readonly event: PrivacyEvent
+      /** Ranking runs: which part of the run pays. */
+      readonly part?: string
+    }
   /** The attempt ended in good order before `step`: nothing from there on was drawn, and a checkpoint at `step` is on disk. */
   | { readonly kind: 'stopped'; readonly attempt: number; readonly step: number }
   /** This attempt takes over steps that a stopped one had paid for and not drawn. After this line nobody else may. */
@@ -96,6 +106,10 @@ function checkEntry(value: unknown, index: number): JournalEntry {
     ((entry.kind === 'attempt' || entry.kind === 'finished') && counts(entry.attempt)) ||
     (entry.kind === 'stopped' && counts(entry.attempt, entry.step)) ||
     (entry.kind === 'continued' && counts(entry.attempt, entry.from, entry.to)) ||
+    (entry.kind === 'select' &&
+      counts(entry.attempt) &&
+      (entry.what === 'items' || entry.what === 'users') &&
+      typeof entry.event?.kind === 'string') ||
     (entry.kind === 'spend' && counts(entry.attempt, entry.from, entry.to) && typeof entry.event?.kind === 'string')
   if (n !== index || !known) throw new Error(`entry ${index} is ${JSON.stringify(value)}`)
   return entry
@@ -103,7 +117,7 @@ function checkEntry(value: unknown, index: number): JournalEntry {
 
 /** Everything every attempt has paid for. */
 export function spentEvents(entries: readonly JournalEntry[]): PrivacyEvent[] {
-  return entries.flatMap((entry) => (entry.kind === 'spend' ? [entry.event] : []))
+  return entries.flatMap((entry) => (entry.kind === 'spend' || entry.kind === 'select' ? [entry.event] : []))
 }
 
 /**

@@ -6,6 +6,7 @@ import { TacetError } from '../errors.ts'
 import {
   type Accountant,
   gaussianEpsilon,
+  type PartitionSelectionPlan,
   type PrivacyEvent,
   type PrivacySpent,
   type PrivatePlan,
@@ -16,12 +17,19 @@ import {
 } from '../privacy/index.ts'
 import type { PlannedStage } from '../training/index.ts'
 import { composeReleases } from './events.ts'
+import { type NamedKind, namesForPerson, type PrivateVocabulary } from './private-vocabulary.ts'
 import type { PersonSpent, PrivacyFile } from './types.ts'
 
 /** One entry of the spending journal: what steps (or the stage) from … to released. */
 export interface PaidChunk {
   readonly from: number
   readonly to: number
+  readonly event: PrivacyEvent
+}
+
+/** A choice of ids that was paid for, maybe once an attempt. */
+export interface PaidChoice {
+  readonly what: NamedKind
   readonly event: PrivacyEvent
 }
 
@@ -42,6 +50,7 @@ export function priceRun(
   mechanism: Mechanism,
   ratings: RatingsPerPerson,
   noiseSource: PrivacySpent['noiseSource'],
+  choices: { readonly paid: readonly PaidChoice[]; readonly plans: PrivateVocabulary } | null = null,
 ): PrivacyFile {
   const delta = mechanism.kind === 'dp-sgd' ? mechanism.plan.delta : mechanism.delta
   const spent = (accountant: Accountant, event: PrivacyEvent, unit: PrivacySpent['privacyUnit']): PrivacySpent | null => {
@@ -66,12 +75,16 @@ export function priceRun(
       noiseSource,
     }
   }
-  const ratingEvent = composeReleases(chunks.map(({ event }) => event))
+  const paid = choices?.paid ?? []
+  const ratingEvent = composeReleases([...paid, ...chunks].map(({ event }) => event))
   const pld = spent(pldAccountant(), ratingEvent, 'rating')
   const rdp = spent(rdpAccountant(), ratingEvent, 'rating')
   if (pld === null && rdp === null) throw new TacetError('unsupported-event', 'no accountant can bound what this run released')
   const person = (count: number): PersonSpent => {
-    const event = composeReleases(chunks.map((chunk) => chunkForPerson(chunk, mechanism, count)))
+    const event = composeReleases([
+      ...paid.map(({ what }) => namesForPerson(what, choices?.plans[what] as PartitionSelectionPlan, count)),
+      ...chunks.map((chunk) => chunkForPerson(chunk, mechanism, count, choices?.plans.items !== undefined && choices.plans.items !== null)),
+    ])
     return {
       ratings: count,
       pld: spent(pldAccountant(), event, 'user'),
@@ -108,14 +121,20 @@ function mechanismFields(mechanism: Mechanism, chunks: readonly PaidChunk[]): Me
   }
 }
 
-/** A chunk as a release about one person with `ratings` training ratings. */
-function chunkForPerson({ from, to, event }: PaidChunk, mechanism: Mechanism, ratings: number): PrivacyEvent {
+/**
+ * A chunk as a release about one person with `ratings` training ratings.
+ * @param itemsMayMeet their items may share one row of the model: that of everything unnamed
+ */
+function chunkForPerson({ from, to, event }: PaidChunk, mechanism: Mechanism, ratings: number, itemsMayMeet: boolean): PrivacyEvent {
   if (mechanism.kind === 'dp-sgd') return personEvent(mechanism.plan, ratings, from, to)
   const stage = mechanism.stages[from]
   if (stage === undefined || event.kind !== 'gaussian')
     throw new TacetError('internal', `the journal holds a stage ${from} that the model does not have`)
   // In a stage over items the k ratings lie in k places (norm √k); over people, or over everything, in one (norm k).
-  return { kind: 'gaussian', noiseMultiplier: event.noiseMultiplier / (stage.per === 'item' ? Math.sqrt(ratings) : ratings) }
+  return {
+    kind: 'gaussian',
+    noiseMultiplier: event.noiseMultiplier / (stage.per === 'item' && !itemsMayMeet ? Math.sqrt(ratings) : ratings),
+  }
 }
 
 /**

@@ -22,15 +22,17 @@ import { fingerprintOf } from './fingerprint.node.ts'
 import { files, openRunFolder, readRunFile, readRunJson } from './folder.node.ts'
 import { loadModel, type RunModel } from './model.ts'
 import type { EvaluateReport, PrivacyFile, RecommendReport, RunIo } from './types.ts'
-import { alignToVocabulary } from './vocabulary.ts'
+import { alignToVocabulary, unnamedId } from './vocabulary.ts'
 
 export interface LoadedRun {
   /** As the caller named it. */
   readonly run: string
   readonly folder: string
   readonly config: RunConfig
-  /** The run's data set in the model's vocabulary. */
+  /** The run's data set in the model's vocabulary. Ids that a private vocabulary does not name are one row, the last. */
   readonly data: Interactions
+  /** The same rows with the ids of the files. */
+  readonly asRead: Interactions
   readonly split: Split
   readonly model: RunModel
   /** Null without privacy. Infinite ε is Infinity again. */
@@ -45,6 +47,10 @@ export interface LoadedRun {
  */
 export async function loadRun(run: string, { dataPath }: { readonly dataPath?: string } = {}, io: RunIo = {}): Promise<LoadedRun> {
   const { folder, config: raw } = openRunFolder(run)
+  if (raw.task === 'ranking')
+    throw new TacetError('invalid-argument', `${run} holds a model that ranks; this is for models that predict ratings`, {
+      wayOut: 'use tacet evaluate or tacet recommend, which read both',
+    })
   const config = parseConfig(raw, folder)
   // The model is checked before the data are read: a damaged folder is told at once.
   const bytes = readRunFile(folder, files.model)
@@ -73,7 +79,9 @@ export async function loadRun(run: string, { dataPath }: { readonly dataPath?: s
     folder,
     config,
     data,
-    split: splitInteractions(data, config.split),
+    asRead: read,
+    // By the ids of the files: a random split hashes them.
+    split: splitInteractions(read, config.split),
     model: loadModel(config, data, tensors),
     privacy: privacyFile.rating === null ? null : (withInfinities(privacyFile) as unknown as PrivacyFile),
     notForRelease: config.privacy === null || config.noiseSource === 'seeded',
@@ -83,23 +91,23 @@ export async function loadRun(run: string, { dataPath }: { readonly dataPath?: s
 
 /** Errors of a run on the held-out rows of its own split. Every argument and error as in `loadRun`. */
 export async function evaluateRun(run: string, options: { readonly dataPath?: string } = {}, io: RunIo = {}): Promise<EvaluateReport> {
-  const { config, data, split, model, privacy, notForRelease, warnings } = await loadRun(run, options, io)
+  const { config, data, asRead, split, model, privacy, notForRelease, warnings } = await loadRun(run, options, io)
   io.onProgress?.('evaluate', 0, 0)
   for (const warning of warnings) io.onWarning?.(warning)
   return {
     run,
     model: config.model,
-    data: datasetSize(data),
+    data: datasetSize(asRead),
     split: {
       kind: split.kind,
       train: split.train.length,
       test: split.test.length,
-      testRowsOfUnseenUsers: countTestRowsOfUnseenUsers(data, split),
+      testRowsOfUnseenUsers: countTestRowsOfUnseenUsers(asRead, split),
     },
     metrics: evaluateRatings(model.predict, data, split.test),
     baselines: {
-      constant: evaluateRatings(constantBaseline(data, split.train), data, split.test),
-      itemMean: evaluateRatings(itemMeanBaseline(data, split.train), data, split.test),
+      constant: evaluateRatings(constantBaseline(asRead, split.train), asRead, split.test),
+      itemMean: evaluateRatings(itemMeanBaseline(asRead, split.train), asRead, split.test),
     },
     privacy: spentOf(privacy),
     notForRelease,
@@ -112,9 +120,10 @@ function spentOf(privacy: PrivacyFile | null): PrivacySpent | null {
 }
 
 /**
- * The items a run would show one person: highest predicted rating first, without those they rated in training. Equal scores go by item order.
+ * The items a run would show one person: highest predicted rating first, without those they rated in training. Equal scores go by item order. A run
+ * that chose its ids privately answers for anybody it does not name as for somebody unknown: a refusal would tell who is in the data.
  * @param options.n how many at most, ≥ 1
- * @throws TacetError unknown-id if nobody of that id is in the data set; as in `loadRun` otherwise
+ * @throws TacetError unknown-id if ids are public and nobody of that id is in the data set; as in `loadRun` otherwise
  */
 export async function recommendFromRun(
   run: string,
@@ -122,17 +131,21 @@ export async function recommendFromRun(
   io: RunIo = {},
 ): Promise<RecommendReport> {
   checkNumber('n', n, { atLeast: 1, integer: true })
-  const { data, split, model, warnings } = await loadRun(run, dataPath === undefined ? {} : { dataPath }, io)
+  const { data, asRead, split, model, warnings } = await loadRun(run, dataPath === undefined ? {} : { dataPath }, io)
   for (const warning of warnings) io.onWarning?.(warning)
-  const userIndex = data.userIds.indexOf(user)
+  const named = data.userIds.indexOf(user)
+  const userIndex = named < 0 && data.userIds.at(-1) === unnamedId ? data.userIds.length - 1 : named
   if (userIndex < 0)
     throw new TacetError('unknown-id', `user ${user} is not in ${data.name}`, {
       wayOut: 'give an id as it stands in the data set',
       details: { user },
     })
+  if (named < 0) io.onWarning?.(`this run does not name user ${user}: the list is the one for anybody unknown`)
+  // Their own history, which a run that does not name them has not seen either.
+  const own = asRead.userIds.indexOf(user)
   const rated = new Uint8Array(data.itemIds.length)
-  for (const row of split.train) if (data.users[row] === userIndex) rated[data.items[row] as number] = 1
-  const candidates = Uint32Array.from(data.itemIds.keys()).filter((item) => rated[item] === 0)
+  for (const row of split.train) if (asRead.users[row] === own) rated[data.items[row] as number] = 1
+  const candidates = Uint32Array.from(data.itemIds.keys()).filter((item) => rated[item] === 0 && data.itemIds[item] !== unnamedId)
   const scores = new Float32Array(candidates.length)
   model.score(userIndex, candidates, scores)
   const low = data.ratingScale?.min ?? Number.NEGATIVE_INFINITY
@@ -150,7 +163,7 @@ export async function recommendFromRun(
 }
 
 /** The model's bytes must be those its card names: a flipped bit inside a finite number is seen here only. */
-function checkHash(folder: string, bytes: Uint8Array): void {
+export function checkHash(folder: string, bytes: Uint8Array): void {
   const card = readRunJson(folder, files.card) as { components?: { hashes?: { alg?: string; content?: string }[] }[] }
   const stated = card.components?.[0]?.hashes?.find(({ alg }) => alg === 'SHA-256')?.content
   const found = createHash('sha256').update(bytes).digest('hex')
@@ -160,7 +173,7 @@ function checkHash(folder: string, bytes: Uint8Array): void {
     })
 }
 
-function vocabularyOf(folder: string): { userIds: string[]; itemIds: string[]; fingerprint: unknown } {
+export function vocabularyOf(folder: string): { userIds: string[]; itemIds: string[]; fingerprint: unknown } {
   const { userIds, itemIds, fingerprint } = readRunJson(folder, files.data)
   const texts = (value: unknown): value is string[] => Array.isArray(value) && value.every((id) => typeof id === 'string')
   if (!texts(userIds) || !texts(itemIds))
@@ -171,7 +184,7 @@ function vocabularyOf(folder: string): { userIds: string[]; itemIds: string[]; f
 }
 
 /** "inf" of a file back to Infinity. */
-function withInfinities(value: unknown): unknown {
+export function withInfinities(value: unknown): unknown {
   if (value === 'inf') return Number.POSITIVE_INFINITY
   if (Array.isArray(value)) return value.map(withInfinities)
   if (typeof value !== 'object' || value === null) return value

@@ -22,7 +22,17 @@ import {
 import { TacetError } from '../errors.ts'
 import { constantBaseline, evaluateRatings, itemMeanBaseline } from '../evaluation/index.ts'
 import { decodeSafetensors, encodeSafetensors, type NamedTensors, networkTensors, type PredictPairs } from '../models/index.ts'
-import { maxBatchFor, type PrivacyEvent, type PrivacySpent, planId, type Spend } from '../privacy/index.ts'
+import {
+  gaussianEpsilon,
+  gaussianMu,
+  maxBatchFor,
+  type PrivacyEvent,
+  type PrivacySpent,
+  planEvent,
+  planId,
+  pldAccountant,
+  type Spend,
+} from '../privacy/index.ts'
 import { type RandomSource, secureRandom, seededRandom } from '../random/index.ts'
 import { createNodeWideAndDeepEngine } from '../training/index.node.ts'
 import {
@@ -32,7 +42,6 @@ import {
   type LoopState,
   loopOf,
   networkData,
-  type PlannedStage,
   runTrainingLoop,
   trainBiasFactors,
   trainPrivateItemMean,
@@ -56,11 +65,20 @@ import {
   writeFileAtomically,
   writeJsonAtomically,
 } from './folder.node.ts'
-import { type Journal, nextAttempt, openJournal, paidThrough } from './journal.node.ts'
+import { type Journal, nextAttempt, openJournal, paidThrough, spentEvents } from './journal.node.ts'
 import { loadModel } from './model.ts'
-import { type Mechanism, type PaidChunk, priceRun, ratingsPerPerson } from './pricing.ts'
+import { type Mechanism, type PaidChoice, type PaidChunk, priceRun, ratingsPerPerson } from './pricing.ts'
+import {
+  choiceEvents,
+  chooseVocabulary,
+  epsilonLeftForStages,
+  planChoices,
+  restrictToVocabulary,
+  vocabularyShare,
+} from './private-vocabulary.ts'
 import type { ErrorFigures, RunIo, TrainReport, TrainRequest } from './types.ts'
 import { tacetVersion } from './version.ts'
+import type { Vocabulary } from './vocabulary.ts'
 
 /**
  * Trains into a new run folder.
@@ -88,7 +106,7 @@ export async function train(request: TrainRequest, io: RunIo = {}): Promise<Trai
     // Spelt out, so that a later version which declares another cut still finds the same rows.
     split: split.cutTimestamp === null ? splitOptions : { kind: 'chronological', cutTimestamp: split.cutTimestamp },
     privacy: resolved.privacy,
-    training: resolved.model === 'wide-and-deep' ? resolveTraining(resolved, data, split) : null,
+    ...planTraining(resolved, data, split),
     itemMetadata: resolved.itemMetadata,
     seed: resolved.seed,
     noiseSource: resolved.seed === null ? 'csprng' : 'seeded',
@@ -100,7 +118,7 @@ export async function train(request: TrainRequest, io: RunIo = {}): Promise<Trai
   let spentAnything = false
   try {
     writeJsonAtomically(join(folder, files.config), config)
-    writeJsonAtomically(join(folder, files.data), { fingerprint: fingerprintOf(data), userIds: data.userIds, itemIds: data.itemIds })
+    writeDataFile(folder, data, config.privateVocabulary ? null : data)
     return await runAttempt({ folder, out: resolved.out, config, data, split, io, unlock, onSpend: () => (spentAnything = true) })
   } catch (error) {
     unlock()
@@ -129,7 +147,7 @@ export async function resumeRun(run: string, io: RunIo = {}): Promise<TrainRepor
   }
   const raw = readRunJson(folder, files.config)
   checkFormatVersion(raw, folder)
-  const config = parseConfig(raw, folder)
+  const config = parseConfig(raw, folder, { unfinished: true })
   const unlock = lockFolder(folder)
   try {
     const data = await readData({ dataPath: config.data.path, skipBadLines: config.data.skipBadLines, reader: config.data.reader }, io)
@@ -155,6 +173,12 @@ interface Attempt {
   readonly onSpend: () => void
 }
 
+/** An attempt that knows its ids and every setting. */
+interface Ready extends Attempt {
+  /** `data` in the vocabulary of the run: the same rows. */
+  readonly known: Interactions
+}
+
 interface Training {
   readonly trainSeconds: number
   readonly stepsPerSecond: number | null
@@ -171,13 +195,14 @@ async function runAttempt(attempt: Attempt): Promise<TrainReport> {
     const log = (entry: Record<string, unknown>) =>
       appendFileSync(join(folder, files.log), `${JSON.stringify({ attempt: number, ...entry })}\n`)
     const random = randomOf(config, number)
+    const ready = withVocabulary(attempt, journal, number, random)
     const training: Training = finished
       ? { trainSeconds: 0, stepsPerSecond: null }
-      : await (config.training
-          ? trainNetwork(attempt, config.training, journal, number, random, before, log)
-          : trainStages(attempt, journal, number, random, log))
+      : await (ready.config.training
+          ? trainNetwork(ready, ready.config.training, journal, number, random, before, log)
+          : trainStages(ready, journal, number, random, log))
     if (!finished) journal.append({ kind: 'finished', attempt: number })
-    return await finishRun({ ...attempt, journal, training, attempts: finished ? number - 1 : number, random })
+    return await finishRun({ ...ready, journal, training, attempts: finished ? number - 1 : number, random })
   } finally {
     journal.close()
     unlock()
@@ -195,8 +220,50 @@ function paidBefore(
   return { bytes: readFileSync(path), paid: (step) => paidThrough(entries, step) }
 }
 
+/**
+ * Chooses the ids of a run with a private vocabulary, unless an earlier attempt did: what was chosen is in `private/data.json`, so nobody pays for
+ * it twice. A choice that a kill cut off before it was written is made and paid for anew.
+ */
+function withVocabulary(attempt: Attempt, journal: Journal, number: number, random: RandomSource): Ready {
+  const { folder, config, data, split, io, onSpend } = attempt
+  const choices = config.privateVocabulary
+  if (choices === null) return { ...attempt, known: data }
+  const stored = readRunJson(folder, files.data)
+  let vocabulary: Vocabulary
+  if (Array.isArray(stored.userIds)) vocabulary = { userIds: stored.userIds as string[], itemIds: stored.itemIds as string[] }
+  else {
+    io.onProgress?.('choose ids', 0, 0)
+    vocabulary = chooseVocabulary(choices, data, split, {
+      random: random.split('vocabulary'),
+      spend: (what, event) => {
+        journal.append({ kind: 'select', attempt: number, what, event })
+        onSpend()
+      },
+    })
+    writeDataFile(folder, data, vocabulary)
+  }
+  const known = restrictToVocabulary(data, vocabulary)
+  if (config.model !== 'wide-and-deep' || config.training !== null) return { ...attempt, known }
+  const { recipe, privacy } = config
+  const training = resolveTraining(
+    { recipe, privacy, overrides: choices.overrides },
+    known,
+    split,
+    privacy?.epsilon ? choiceEvents(choices) : [],
+  )
+  const settled: RunConfig = { ...config, training }
+  writeJsonAtomically(join(folder, files.config), settled)
+  return { ...attempt, config: settled, known }
+}
+
+/** `private/data.json`: which data set this is, and the ids in the order of the model's rows; null until they are chosen. */
+function writeDataFile(folder: string, data: Interactions, vocabulary: Vocabulary | null): void {
+  const { userIds = null, itemIds = null } = vocabulary ?? {}
+  writeJsonAtomically(join(folder, files.data), { fingerprint: fingerprintOf(data), userIds, itemIds })
+}
+
 async function trainNetwork(
-  attempt: Attempt,
+  attempt: Ready,
   settings: WideAndDeepSettings,
   journal: Journal,
   number: number,
@@ -204,15 +271,15 @@ async function trainNetwork(
   before: ReturnType<typeof paidBefore>,
   log: (entry: Record<string, unknown>) => void,
 ): Promise<Training> {
-  const { folder, config, data, split, io, onSpend } = attempt
+  const { folder, config, data, known, split, io, onSpend } = attempt
   const { plan, steps, batchSize } = settings
   const engineRandom = random.split('engine')
   const engine = await createNodeWideAndDeepEngine({
     config: settings.config,
-    ...networkData(data),
-    users: pick(data.users, split.train, Uint32Array),
-    items: pick(data.items, split.train, Uint32Array),
-    ratings: pick(data.values, split.train, Float32Array),
+    ...networkData(known),
+    users: pick(known.users, split.train, Uint32Array),
+    items: pick(known.items, split.train, Uint32Array),
+    ratings: pick(known.values, split.train, Float32Array),
     maxBatch: plan ? maxBatchFor(plan) : batchSize,
     random: engineRandom,
   })
@@ -263,13 +330,13 @@ async function trainNetwork(
 }
 
 async function trainStages(
-  attempt: Attempt,
+  attempt: Ready,
   journal: Journal,
   number: number,
   random: RandomSource,
   log: (entry: Record<string, unknown>) => void,
 ): Promise<Training> {
-  const { folder, config, data, split, io, onSpend } = attempt
+  const { folder, config, known, split, io, onSpend } = attempt
   const startedAt = performance.now()
   let stage = 0
   const spend: Spend = (event) => {
@@ -278,9 +345,9 @@ async function trainStages(
     onSpend()
   }
   const result = trainBiasFactors({
-    data,
+    data: known,
     trainRows: split.train,
-    privacy: config.privacy && stagesTarget(config.privacy),
+    privacy: config.privacy && stagesTarget(config),
     random: random.split('stages'),
     spend,
     itemMetadata: config.itemMetadata,
@@ -301,6 +368,7 @@ async function finishRun({
   out,
   config,
   data,
+  known,
   split,
   io,
   unlock,
@@ -308,7 +376,7 @@ async function finishRun({
   training,
   attempts,
   random,
-}: Attempt & {
+}: Ready & {
   readonly journal: Journal
   readonly training: Training
   readonly attempts: number
@@ -320,19 +388,21 @@ async function finishRun({
   io.onProgress?.('evaluate', 0, 0)
   const modelBytes = readFileSync(join(folder, files.model))
   const { tensors } = decodeSafetensors(modelBytes, join(folder, files.model))
-  const model = loadModel(config, data, tensors)
-  const errorsOf = (predict: PredictPairs) => evaluateRatings(predict, data, split.test)
-  const metrics = errorsOf(model.predict)
+  const model = loadModel(config, known, tensors)
+  const errorsOf = (predict: PredictPairs, asked = data) => evaluateRatings(predict, asked, split.test)
+  const metrics = errorsOf(model.predict, known)
 
   const chunks = journal.entries.flatMap((entry): PaidChunk[] => (entry.kind === 'spend' ? [entry] : []))
-  const mechanism = mechanismOf(config, data)
+  const mechanism = mechanismOf(config, known)
+  const paid = journal.entries.flatMap((entry): PaidChoice[] => (entry.kind === 'select' ? [entry] : []))
   const ratings = ratingsPerPerson(data.users, split.train, data.userIds.length)
   io.onProgress?.('price', 0, 0)
-  const privacy = mechanism && priceRun(chunks, mechanism, ratings, config.noiseSource)
-  const events: PrivacyEvent = mechanism ? composeReleases(chunks.map(({ event }) => event)) : { kind: 'non-private' }
+  const choices = config.privateVocabulary && { paid, plans: config.privateVocabulary }
+  const privacy = mechanism && priceRun(chunks, mechanism, ratings, config.noiseSource, choices)
+  const events: PrivacyEvent = mechanism ? composeReleases(spentEvents(journal.entries)) : { kind: 'non-private' }
   const facts: RunFacts = {
     config,
-    data,
+    data: known,
     split,
     privacy,
     mechanism,
@@ -359,7 +429,7 @@ async function finishRun({
     baselines: {
       constant: errorsOf(constantBaseline(data, split.train)),
       itemMean: errorsOf(itemMeanBaseline(data, split.train)),
-      privateItemMean: spent && privateItemMean(data, split, spent, random, errorsOf),
+      privateItemMean: spent && privateItemMean(known, split, spent, random, (predict) => errorsOf(predict, known)),
     },
     timing: training,
     // maxRSS is in kilobytes on every platform Node runs on.
@@ -391,7 +461,10 @@ async function finishRun({
   return report
 }
 
-/** A baseline for the report in `private/`, at the price of the run itself. Its noisy means are dropped: they are never released. */
+/**
+ * A baseline for the report in `private/`, at the price of the run itself, over the ids that the run may name. Its noisy means are dropped: they are
+ * never released.
+ */
 function privateItemMean(
   data: Interactions,
   split: Split,
@@ -417,6 +490,11 @@ function warningsOf({ config, data, privacy, attempts }: RunFacts): string[] {
     ...(privacy && data.ratingScaleSource === 'inferred'
       ? ['the rating scale was read off the ratings; give --rating-min and --rating-max to declare it']
       : []),
+    ...(['users', 'items'] as const).flatMap((kind) =>
+      config.privateVocabulary && config.privateVocabulary[kind] === null
+        ? [`${kind === 'users' ? 'people' : 'items'} come from a public table of ${data.name}, so their ids are public and were not chosen`]
+        : [],
+    ),
     ...(data.skippedLines > 0 ? [`${data.skippedLines} lines of the data could not be read and were skipped`] : []),
   ]
 }
@@ -424,18 +502,52 @@ function warningsOf({ config, data, privacy, attempts }: RunFacts): string[] {
 function mechanismOf(config: RunConfig, data: Interactions): Mechanism | null {
   if (config.privacy === null) return null
   if (config.training?.plan) return { kind: 'dp-sgd', plan: config.training.plan }
-  return { kind: 'stages', stages: stagesOf(config.privacy, data), delta: config.privacy.delta }
+  // The stages that trainBiasFactors plans from the same public facts.
+  return { kind: 'stages', stages: biasFactorsPlan(data, stagesTarget(config)).stages, delta: config.privacy.delta }
 }
 
-/** A hair below what was asked for, so that rounding in Σμ² cannot end a hair above it. */
-const stagesTarget = ({ epsilon, delta }: NonNullable<RunConfig['privacy']>) => ({ epsilon: (epsilon as number) * (1 - 1e-12), delta })
+/** What the stages may cost; a hair below, so that rounding in Σμ² cannot end a hair above. */
+const stagesTarget = ({ privacy, privateVocabulary }: RunConfig) => ({
+  epsilon: (privateVocabulary?.stagesEpsilon ?? (privacy?.epsilon as number)) * (1 - 1e-12),
+  delta: privacy?.delta as number,
+})
 
-/** The stages that trainBiasFactors plans from the same public facts. */
-function stagesOf(privacy: NonNullable<RunConfig['privacy']>, data: Interactions): readonly PlannedStage[] {
-  return biasFactorsPlan(data, stagesTarget(privacy)).stages
+/** The part of a configuration that says how ids are chosen and what is trained. A run that chooses its ids settles the latter afterwards. */
+function planTraining(resolved: ResolvedRequest, data: Interactions, split: Split): Pick<RunConfig, 'training' | 'privateVocabulary'> {
+  const { model, privacy, overrides } = resolved
+  if (data.feedback === 'implicit' || data.ratingScale === null) throw implicitData(data)
+  if (!resolved.privateVocabulary || privacy === null)
+    return { training: model === 'wide-and-deep' ? resolveTraining(resolved, data, split) : null, privateVocabulary: null }
+  const { delta } = privacy
+  if (privacy.epsilon !== null) {
+    const budget = { epsilon: privacy.epsilon, delta }
+    const choices = planChoices(data, budget)
+    if (model === 'bias-factors')
+      return { training: null, privateVocabulary: { ...choices, stagesEpsilon: epsilonLeftForStages(choices, budget), overrides } }
+    // Refuses now what it would refuse once the ids are chosen.
+    resolveTraining(resolved, data, split, choiceEvents(choices))
+    return { training: null, privateVocabulary: { ...choices, stagesEpsilon: null, overrides } }
+  }
+  // σ is given: the choices come on top of what the steps cost, in the same proportion as under an ε.
+  const { plan } = resolveTraining(resolved, data, split)
+  const steps = plan as NonNullable<typeof plan>
+  const mu = gaussianMu({
+    epsilon: pldAccountant()
+      .compose(planEvent(steps, 0, steps.steps))
+      .epsilon(delta).epsilon,
+    delta,
+  })
+  const epsilon = gaussianEpsilon({ mu: mu / Math.sqrt(1 - vocabularyShare), delta })
+  return { training: null, privateVocabulary: { ...planChoices(data, { epsilon, delta }), stagesEpsilon: null, overrides } }
 }
 
-function resolveTraining({ recipe, privacy, overrides }: ResolvedRequest, data: Interactions, split: Split): WideAndDeepSettings {
+/** @param alongside what else the run releases inside its ε */
+function resolveTraining(
+  { recipe, privacy, overrides }: Pick<ResolvedRequest, 'recipe' | 'privacy' | 'overrides'>,
+  data: Interactions,
+  split: Split,
+  alongside: readonly PrivacyEvent[] = [],
+): WideAndDeepSettings {
   return wideAndDeepSettings(data, split.train.length, {
     recipe: recipe ?? 'repaired',
     privacy: privacy && {
@@ -444,12 +556,12 @@ function resolveTraining({ recipe, privacy, overrides }: ResolvedRequest, data: 
       noiseMultiplier: privacy.noiseMultiplier ?? undefined,
     },
     overrides,
+    alongside,
   })
 }
 
 /** What must hold before a folder is made. */
 function checkTrainable(config: RunConfig, data: Interactions, split: Split): void {
-  if (data.feedback === 'implicit' || data.ratingScale === null) throw implicitData(data)
   if (config.itemMetadata && data.itemTable === null)
     throw new TacetError('invalid-argument', `${data.name} has no catalogue, so there is no item metadata`, {
       wayOut: 'leave out --item-metadata',
@@ -461,7 +573,8 @@ function checkTrainable(config: RunConfig, data: Interactions, split: Split): vo
 
 function implicitData(data: Interactions): TacetError {
   return new TacetError('invalid-argument', `${data.name} holds implicit feedback; both models predict ratings`, {
-    wayOut: 'use a data set with ratings, or name the rating column',
+    wayOut: 'use a data set with ratings, name the rating column, or train a model that ranks: --model item-gram',
+    details: { feedback: 'implicit' },
   })
 }
 
@@ -475,7 +588,7 @@ function dependentSplit(split: Split): TacetError {
   )
 }
 
-function interrupted({ out }: { readonly out: string }, where: string): TacetError {
+export function interrupted({ out }: { readonly out: string }, where: string): TacetError {
   return new TacetError('interrupted', `${where}; what is done is in ${workingFolderOf(out)}`, {
     wayOut: `go on with it: tacet train --resume ${out}`,
     details: { folder: workingFolderOf(out) },
@@ -486,7 +599,7 @@ function stopIfAborted(io: RunIo): void {
   if (io.signal?.aborted) throw new TacetError('interrupted', 'stopped before training; nothing was written')
 }
 
-async function readData(
+export async function readData(
   { dataPath, skipBadLines, reader }: Pick<ResolvedRequest, 'dataPath' | 'skipBadLines' | 'reader'>,
   io: RunIo,
 ): Promise<Interactions> {
@@ -498,7 +611,7 @@ async function readData(
 }
 
 /** Fresh for every attempt: a resumed run never draws the noise of the attempt before it again (privacy-rules 16). */
-function randomOf(config: RunConfig, attempt: number): RandomSource {
+export function randomOf(config: Pick<RunConfig, 'seed'>, attempt: number): RandomSource {
   return config.seed === null ? secureRandom() : seededRandom(config.seed).split(`attempt ${attempt}`)
 }
 

@@ -37,6 +37,8 @@ export interface TrainRequest {
   readonly seed?: number
   /** bias-factors only: read genres and years of the catalogue, taken as public. Default false. */
   readonly itemMetadata?: boolean
+  /** Choose privately which ids to name, where they are read off the interactions. Part of ε and δ goes to it. Default false: they are public. */
+  readonly privateVocabulary?: boolean
   /** The run folder to make; must not exist. */
   readonly out: string
   /** Steps between checkpoints, and the steps paid for at once. Default: a tenth of the run, at most 500. */

@@ -1,9 +1,13 @@
 /**
  * Puts a data set into the vocabulary a model was trained with: the same person and the same item under the same dense index, whatever order the
- * files list them in. A row about somebody or something the model has never heard of is an error that names the id.
+ * files list them in. A row about somebody or something the model has never heard of is an error that names the id, unless the vocabulary has a
+ * row for everything unnamed (private-vocabulary.ts).
  */
 import type { AttributeColumn, Interactions } from '../data/index.ts'
 import { TacetError } from '../errors.ts'
+
+/** Stands last in a vocabulary that was chosen privately, for every id it does not name. No reader lets an empty id in. */
+export const unnamedId = ''
 
 /** External ids in the order of the model's rows. */
 export interface Vocabulary {
@@ -14,26 +18,26 @@ export interface Vocabulary {
 /**
  * `data` with dense indices of `vocabulary`; the same object if they agree already. People and items of the vocabulary that `data` lacks keep
  * their row, with attributes unknown.
- * @throws TacetError unknown-id if a row's person or item is not in the vocabulary
+ * @throws TacetError unknown-id if a row's person or item is not in the vocabulary, and the vocabulary has no row for those
  */
 export function alignToVocabulary(data: Interactions, vocabulary: Vocabulary): Interactions {
   if (same(data.userIds, vocabulary.userIds) && same(data.itemIds, vocabulary.itemIds)) return data
   const users = translation(data.userIds, vocabulary.userIds)
   const items = translation(data.itemIds, vocabulary.itemIds)
-  const translate = (column: Uint32Array, to: Int32Array, ids: readonly string[], what: string): Uint32Array =>
+  const translate = (column: Uint32Array, to: Int32Array, ids: readonly string[], known: readonly string[], what: string): Uint32Array =>
     column.map((index) => {
       const found = to[index] as number
-      if (found < 0)
-        throw new TacetError('unknown-id', `${what} ${ids[index]} of ${data.name} is not among the ${what}s this model was trained with`, {
-          wayOut: 'use the data set the run was trained on, or train again',
-          details: { [what]: ids[index] },
-        })
-      return found
+      if (found >= 0) return found
+      if (known.at(-1) === unnamedId) return known.length - 1
+      throw new TacetError('unknown-id', `${what} ${ids[index]} of ${data.name} is not among the ${what}s this model was trained with`, {
+        wayOut: 'use the data set the run was trained on, or train again',
+        details: { [what]: ids[index] },
+      })
     })
   return {
     ...data,
-    users: translate(data.users, users, data.userIds, 'user'),
-    items: translate(data.items, items, data.itemIds, 'item'),
+    users: translate(data.users, users, data.userIds, vocabulary.userIds, 'user'),
+    items: translate(data.items, items, data.itemIds, vocabulary.itemIds, 'item'),
     userIds: vocabulary.userIds,
     itemIds: vocabulary.itemIds,
     userAttributes: data.userAttributes.map((column) => alignColumn(column, users, vocabulary.userIds.length)),

@@ -17,7 +17,7 @@ import {
   type WideAndDeepData,
   withAvailableFeatures,
 } from '../models/index.ts'
-import { type CalibrateNoise, calibrate, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
+import { type CalibrateNoise, calibrate, type PrivacyEvent, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
 import type { Optimizer } from './engine.ts'
 import type { Averaging, TrainingLoop } from './loop.ts'
 
@@ -298,12 +298,18 @@ export function networkData(data: Interactions): WideAndDeepData {
 /**
  * `resolveRecipe` for a data set, with noise calibrated by the PLD accountant.
  * @param rows training rows
+ * @param options.alongside what else the run releases: noise is calibrated so that all of it together costs ε
  * @throws TacetError invalid-argument for data without ratings, and everything `resolveRecipe` throws
  */
 export function wideAndDeepSettings(
   data: Interactions,
   rows: number,
-  { recipe, privacy, overrides = {} }: Pick<RecipeRequest, 'recipe' | 'privacy'> & { readonly overrides?: RecipeOverrides },
+  {
+    recipe,
+    privacy,
+    overrides = {},
+    alongside = [],
+  }: Pick<RecipeRequest, 'recipe' | 'privacy'> & { readonly overrides?: RecipeOverrides; readonly alongside?: readonly PrivacyEvent[] },
 ): WideAndDeepSettings {
   const { ratingScale } = data
   if (ratingScale === null)
@@ -318,7 +324,13 @@ export function wideAndDeepSettings(
       items: data.itemIds.length,
       ratingScale,
       privacy,
-      calibrate: ({ epsilon, delta, relation, eventOf }) => calibrate({ make: eventOf, epsilon, delta, relation }).value,
+      calibrate: ({ epsilon, delta, relation, eventOf }) => {
+        const make = (noiseMultiplier: number): PrivacyEvent => {
+          const event = eventOf(noiseMultiplier)
+          return alongside.length === 0 ? event : { kind: 'composed', events: [...alongside, event] }
+        }
+        return calibrate({ make, epsilon, delta, relation }).value
+      },
       overrides,
     },
     (wanted) => {

@@ -186,6 +186,15 @@ describe('against direct calculation', () => {
     expect(epsilon / dear.epsilon).toBeLessThan(1.02)
   })
 
+  test('what reveals everything with a chance above δ has no ε, whatever stands beside it, and says so without a grid', () => {
+    const gaussian: PrivacyEvent = { kind: 'gaussian', noiseMultiplier: 1 }
+    const beside = (delta: number) =>
+      pldAccountant().compose({ kind: 'composed', events: [gaussian, { kind: 'approximate', epsilon: 0, delta }] })
+    for (const delta of [1, 0.5, 1.1e-5]) expect(beside(delta).epsilon(1e-5)).toEqual({ epsilon: Infinity, epsilonLower: Infinity })
+    expect(beside(1).delta(3)).toBe(1)
+    expect(beside(0.9e-5).epsilon(1e-5).epsilon).toBeLessThan(10)
+  })
+
   test('tree aggregation is the Gaussian of its depth', () => {
     const tree = pldAccountant('replace-special').compose({ kind: 'tree-aggregation', noiseMultiplier: 4, stepCounts: [7, 8] })
     expect(tree.mu).toBeCloseTo(Math.sqrt(4) / 4, 14)

@@ -106,6 +106,13 @@ function cachedSamples({ key, profile }: Priced, interval: number, logCut: numbe
 const worstLoss = (priced: readonly Priced[], end: 'maxUp' | 'maxDown') =>
   priced.reduce((sum, { profile, times }) => sum + times * profile[end], 0)
 
+/** Chance that something is revealed outright: δ at every ε is at least this. */
+function revealedOutright(priced: readonly Priced[]): number {
+  const chance = (end: 'infiniteUp' | 'infiniteDown') =>
+    0 - Math.expm1(priced.reduce((sum, { profile, times }) => sum + times * Math.log1p(-profile[end]), 0))
+  return Math.max(chance('infiniteUp'), chance('infiniteDown'))
+}
+
 interface Bounds {
   readonly upper: number
   readonly lower: number
@@ -333,6 +340,8 @@ class PldAccountant implements Accountant {
       const epsilon = singleEpsilon(only, delta)
       return { epsilon, epsilonLower: only.exact ? epsilon : 0 }
     }
+    // No grid is needed, and a release that reveals everything leaves nothing to put on one.
+    if (revealedOutright(priced) > delta) return { epsilon: Infinity, epsilonLower: exact ? Infinity : 0 }
     const { upper, lower } = bounds(sides, { kind: 'epsilon', delta }, onlyUpper)
     // Where a pair is only an upper bound, or the grid was too coarse for it, adding Rényi divergences can be the sharper way to compose.
     const epsilon = exact
@@ -355,8 +364,8 @@ class PldAccountant implements Accountant {
     if (priced.length === 1 && first!.times === 1) return Math.exp(Math.max(first!.profile.logUp(epsilon), first!.profile.logDown(epsilon)))
     // Beyond the worst losses nothing is left but what is revealed outright.
     const worst = Math.max(worstLoss(priced, 'maxUp'), worstLoss(priced, 'maxDown'))
-    if (epsilon >= worst * (1 - 1e-15))
-      return 0 - Math.expm1(priced.reduce((sum, { profile, times }) => sum + times * Math.log1p(-profile.infiniteUp), 0))
+    const revealed = revealedOutright(priced)
+    if (revealed === 1 || epsilon >= worst * (1 - 1e-15)) return revealed
     const { upper } = bounds(sides, { kind: 'delta', epsilon }, true)
     const exact = priced.every(({ profile }) => profile.exact === true)
     return exact
