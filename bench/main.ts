@@ -6,6 +6,7 @@ import { type BenchOptions, type BenchReport, formatReport, passes } from './mea
 const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promise<BenchReport>>> = {
   kernels: async () => (await import('./kernels.ts')).benchKernels,
   'lazy-noise': async () => (await import('./lazy-noise.ts')).benchLazyNoise,
+  'ranking-evaluation': async () => (await import('./ranking-evaluation.ts')).benchRankingEvaluation,
   training: async () => (await import('./training.ts')).benchTraining,
 }
 
