@@ -39,12 +39,16 @@ export interface GraphModel {
   readonly vectors: Float32Array
   /** Fills `vectors` from `start`. */
   smooth(): void
+  /** Float32Array[nodes × width]: of `start`, after `accumulate`. */
+  readonly gradient: Float32Array
   /**
-   * One step of Adam on mean loss + regularisation/2 · (squared norms of the start vectors of each triple, averaged over triples).
-   * `vectors` must be smoothed; they are stale afterwards.
-   * @returns the sum of the losses
+   * Fills `gradient` with that of Σ over triples of the pairwise loss of the smoothed vectors + regularisation/2 · squared norms of the start vectors.
+   * `vectors` must be smoothed.
+   * @returns the sum of the pairwise losses
    */
-  step(people: Uint32Array, preferred: Uint32Array, others: Uint32Array, count: number, learningRate: number): number
+  accumulate(people: Uint32Array, preferred: Uint32Array, others: Uint32Array, count: number): number
+  /** One step of Adam on gradient ÷ count; `vectors` are stale afterwards. */
+  update(count: number, learningRate: number): void
   /** The vectors with which an item enters that of a person who has it and was not in training: Float32Array[items × width], without the person's 1/√degree. */
   enteringItems(): Float32Array
 }
@@ -132,21 +136,24 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
     smooth() {
       propagate(at.start, at.smoothed, layers)
     },
-    step(people, preferred, others, count, learningRate) {
+    gradient: floats(at.startGradient),
+    accumulate(people, preferred, others, count) {
       penalty.fill(0)
       for (let n = 0; n < count; n++) {
         const triple = [people[n] as number, personCount + (preferred[n] as number), personCount + (others[n] as number)] as const
         ;[tilePeople[n], tilePreferred[n], tileOthers[n]] = triple
         for (const node of triple) (penalty[node] as number) += settings.regularisation
       }
+      floats(at.gradient).fill(0)
       const loss = kernels.pairwise(count, width, at.people, at.preferred, at.others, at.smoothed, at.gradient)
       propagate(at.gradient, at.startGradient, layers)
-      floats(at.gradient).fill(0)
       kernels.addScaledRows(nodes, width, at.penalty, at.start, at.startGradient)
+      return loss
+    },
+    update(count, learningRate) {
       steps++
       const alpha = (learningRate * Math.sqrt(1 - beta2 ** steps)) / (1 - beta1 ** steps)
       kernels.adam(nodes * width, at.start, at.startGradient, at.first, at.second, 1 / count, alpha, beta1, beta2, epsilon)
-      return loss
     },
     enteringItems() {
       if (layers === 0) return new Float32Array(itemCount * width)
@@ -196,9 +203,12 @@ export const lightGcnTrainer: RankingTrainer = {
         await letOthersRun()
         if (signal?.aborted) throw new TacetError('interrupted', `training was stopped in epoch ${epoch + 1} of ${epochs}`)
         model.smooth()
-        const loss = model.step(people, preferred, others, count, learningRate * (1 - step++ / steps))
+        const loss = model.accumulate(people, preferred, others, count)
         if (!Number.isFinite(loss))
-          throw new TacetError('diverged', `the loss of step ${step} is ${loss}`, { wayOut: 'lower learningRate or raise regularisation' })
+          throw new TacetError('diverged', `the loss of step ${step + 1} is ${loss}`, {
+            wayOut: 'lower learningRate or raise regularisation',
+          })
+        model.update(count, learningRate * (1 - step++ / steps))
       }
     }
     onProgress?.('epochs', epochs, epochs)
