@@ -4,6 +4,15 @@
  */
 import { TacetError } from '../errors.ts'
 
+/** Numbers in −½ … ½ for starting vectors, the same every time: they only have to be in no special direction. */
+export function uniformStart(): () => number {
+  let state = 0x2545f491
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32 - 0.5
+  }
+}
+
 export interface Tridiagonal {
   /** Float64Array[n] */
   readonly diagonal: Float64Array
@@ -143,11 +152,7 @@ export function tridiagonalVectors({ diagonal, offDiagonal }: Tridiagonal, value
   // Rows of U after elimination with row exchange: three diagonals; and what was done, to do it to right sides.
   const [u0, u1, u2, factor] = [new Float64Array(n), new Float64Array(n), new Float64Array(n), new Float64Array(n)]
   const exchanged = new Uint8Array(n)
-  let state = 0x2545f491
-  const uniform = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32 - 0.5
-  }
+  const uniform = uniformStart()
   let shift = Number.POSITIVE_INFINITY
   let clusterStart = 0
   for (let c = 0; c < values.length; c++) {
