@@ -11,19 +11,19 @@
  * there does not cover.
  */
 
-import { itemCounts, itemsOf, type Positives } from '../../data/index.ts'
+import { itemCounts } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
 import { symmetricEigen } from '../../kernels/index.ts'
 import { createItemFoldIn, type Ranker } from '../../models/index.ts'
 import type { ClippingPolicy, PrivacyEvent } from '../../privacy/index.ts'
-import { fillNormals, type RandomSource } from '../../random/index.ts'
+import { createMovingTable, type TableFactors } from './moving-table.ts'
 import { personMu, personOnly } from './person-budget.ts'
+import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import { choosePersonSampling } from './sampling-choice.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
 import {
   createClippedSummer,
-  type NoisyGradient,
   type PersonObjective,
   type PersonPlan,
   type PersonSampling,
@@ -158,49 +158,6 @@ function planFoldIn(settings: Settings, privacy: RankingPrivacy, personCount: nu
 
 // --- the objective ---------------------------------------------------------------------------------------------------------------------
 
-/** The head: which items have vectors, how they weigh, and the popularity direction. A function of a popularity release. */
-interface Head {
-  /** Item of each head position, most popular first. */
-  readonly items: Uint32Array
-  /** Head position of each item, or −1. */
-  readonly positionOf: Int32Array
-  /** Float64Array[head]: popularity, at least `least`. */
-  readonly popularity: Float64Array
-  readonly weights: Float64Array
-  /** Unit vector: where the average weighted row points. */
-  readonly direction: Float64Array
-}
-
-function headOf(popularity: Float64Array, size: number, damping: number, least: number): Head {
-  const items = Uint32Array.from(popularity.keys())
-    .sort((a, b) => (popularity[b] as number) - (popularity[a] as number) || a - b)
-    .subarray(0, size)
-  const positionOf = new Int32Array(popularity.length).fill(-1)
-  for (const [position, item] of items.entries()) positionOf[item] = position
-  const kept = Float64Array.from(items, (item) => Math.max(popularity[item] as number, least))
-  const weights = kept.map((p) => p ** -damping)
-  const direction = kept.map((p, at) => p * (weights[at] as number))
-  const norm = Math.sqrt(direction.reduce((sum, x) => sum + x * x, 0))
-  return { items, positionOf, popularity: kept, weights, direction: direction.map((x) => x / norm) }
-}
-
-/** The likes of everybody among the head items, by head position. */
-function restrictedTo(head: Head, likes: Positives): Positives {
-  const offsets = new Uint32Array(likes.personCount + 1)
-  const items: number[] = []
-  for (let person = 0; person < likes.personCount; person++) {
-    let last = -1
-    for (const item of itemsOf(likes, person)) {
-      const position = head.positionOf[item] as number
-      // A name twice in a row counts once: what follows supposes distinct items.
-      if (position >= 0 && item !== last) items.push(position)
-      last = item
-    }
-    offsets[person + 1] = items.length
-  }
-  return { personCount: likes.personCount, itemCount: head.items.length, offsets, items: Uint32Array.from(items) }
-}
-
 /**
  * Gradient of ‖Vᵀy‖ (climbed, so that the table is moved along it): y ⊗ û, y the weighted row of the person, of length 1. Of one target alone it
  * is that item's share, scaled by √(n) so that its length is about 1 too.
@@ -233,74 +190,7 @@ export function tasteObjective(weights: Float64Array, direction: Float64Array, t
   }
 }
 
-// --- the table -------------------------------------------------------------------------------------------------------------------------
-
-/** The closest matrix with orthonormal columns, A(AᵀA)^(−1/2); with the eigenpairs of AᵀA. */
-function polar(a: Float64Array, rows: number, width: number) {
-  const gram = new Float64Array(width * width)
-  for (let row = 0; row < rows; row++)
-    for (let i = 0; i < width; i++) {
-      const x = a[row * width + i] as number
-      for (let j = 0; j <= i; j++) gram[i * width + j] = (gram[i * width + j] as number) + x * (a[row * width + j] as number)
-    }
-  for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) gram[j * width + i] = gram[i * width + j] as number
-  const { values, vectors } = symmetricEigen(gram, width)
-  const root = new Float64Array(width * width)
-  const floor = Math.max(...values) * 1e-14
-  for (let k = 0; k < width; k++) {
-    const factor = 1 / Math.sqrt(Math.max(values[k] as number, floor, Number.MIN_VALUE))
-    for (let i = 0; i < width; i++)
-      for (let j = 0; j < width; j++)
-        (root[i * width + j] as number) += factor * (vectors[k * width + i] as number) * (vectors[k * width + j] as number)
-  }
-  const orthonormal = new Float64Array(rows * width)
-  for (let row = 0; row < rows; row++)
-    for (let i = 0; i < width; i++) {
-      const x = a[row * width + i] as number
-      for (let j = 0; j < width; j++)
-        orthonormal[row * width + j] = (orthonormal[row * width + j] as number) + x * (root[i * width + j] as number)
-    }
-  return { orthonormal, values, vectors }
-}
-
-/** The moving table: a leaky sum of noisy gradients, and its orthonormal factor. Knows the noise that is in it. */
-function createTable(rows: number, width: number, direction: Float64Array, retention: number, random: RandomSource) {
-  const sum = new Float64Array(rows * width)
-  fillNormals(sum, random)
-  removeDirection(sum, direction, width)
-  const table = polar(sum, rows, width).orthonormal
-  sum.fill(0)
-  let variance = 0
-  return {
-    table,
-    apply({ tables, noiseStdDev, maxGradNorm }: NoisyGradient): void {
-      // In units of the bound, so that steps under a moving bound weigh alike.
-      const gradient = tables[0] as Float64Array
-      for (let i = 0; i < sum.length; i++) sum[i] = retention * (sum[i] as number) + (gradient[i] as number) / maxGradNorm
-      variance = retention ** 2 * variance + (noiseStdDev / maxGradNorm) ** 2
-      table.set(polar(sum, rows, width).orthonormal)
-    },
-    /** Left singular vectors, with the gain of each after its noise: 0 for one that noise alone could make. */
-    factors() {
-      const { values, vectors } = polar(sum, rows, width)
-      const edge = Math.sqrt(variance) * (Math.sqrt(rows) + Math.sqrt(width))
-      const kept = Array.from(values, (value, at) => {
-        const signal = Math.sqrt(Math.max(0, value - edge * edge))
-        return { at, length: Math.sqrt(Math.max(0, value)), gain: signal > 0 ? signal / (signal + edge) : 0 }
-      }).filter(({ gain }) => gain > 0)
-      const left = kept.map(({ at, length }) => {
-        const column = new Float64Array(rows)
-        for (let row = 0; row < rows; row++) {
-          let dot = 0
-          for (let i = 0; i < width; i++) dot += (sum[row * width + i] as number) * (vectors[at * width + i] as number)
-          column[row] = dot / length
-        }
-        return column
-      })
-      return { left, gains: kept.map(({ gain }) => gain) }
-    },
-  }
-}
+// --- the model -------------------------------------------------------------------------------------------------------------------------
 
 /**
  * The model of a head and its factors. Each person's taste scores are brought to mean 0 and spread 1 over the head (a change of basis does that
@@ -309,7 +199,7 @@ function createTable(rows: number, width: number, direction: Float64Array, reten
 function assemble(
   head: Head,
   popularity: Float64Array,
-  { left, gains }: { readonly left: readonly Float64Array[]; readonly gains: readonly number[] },
+  { left, gains }: TableFactors,
   { popularityTaste, popularityWeight }: Settings,
 ): Ranker {
   const rows = head.items.length
@@ -384,7 +274,7 @@ async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy)
     spend,
   })
   const head = headOf(popularity, size, settings.damping, 1 / popularityMu)
-  const moving = createTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
+  const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
   spend(steps.event)
   runPersonSteps({
     objective: tasteObjective(head.weights, head.direction, moving.table, dimensions),
@@ -408,7 +298,7 @@ function fitExactly(request: RankingFitRequest): Ranker {
   const size = Math.min(settings.head || liked, positives.itemCount)
   const dimensions = Math.min(settings.dimensions || 64, Math.max(1, size - 1), positives.personCount)
   const head = headOf(popularity, size, settings.damping, 1)
-  const moving = createTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
+  const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
   const likes = restrictedTo(head, positives)
   const everything = { sampling: 'people', interactionsPerPerson: Math.max(1, size) } as const
   const unit = personUnits(likes, everything, random.split('person slots'))
