@@ -255,6 +255,38 @@ describe.each(['reference', 'wasm', 'wasm-relaxed'] as const)('book-keeping on %
     })
   })
 
+  test('the penalty adds strength times what each example looked up, repeated rows once each time', () => {
+    const spec = specs['neural matrix factorisation, logistic']!
+    const { network, example } = setUp(spec, kernels)
+    const examples = Array.from({ length: 20 }, example)
+    const plain = run(network, examples, { kind: 'none' }).gradient
+    const expected = plain.slice()
+    for (const { indices } of examples)
+      spec.lookups.forEach(({ table }, l) => {
+        const { offset } = network.blocks[table]!
+        const { dimensions } = spec.tables[table]!
+        for (let k = offset + indices[l]! * dimensions; k < offset + (indices[l]! + 1) * dimensions; k++)
+          expected[k]! += 0.3 * network.parameters[k]!
+      })
+    run(network, examples, { kind: 'none' })
+    network.clearGradient()
+    network.accumulate(20, { kind: 'none' }, { lossSum: 0, clipped: 0, invalid: 0 })
+    network.addPenalty(20, 0.3)
+    network.finishGradient()
+    expect(distance(Float64Array.from(network.gradient.subarray(0, network.parameterCount)), expected)).toBeLessThan(
+      1e-5 * length(expected),
+    )
+  })
+
+  test('a product of one look-up, of two widths or of one table is refused', () => {
+    const spec = specs['a product alone']!
+    const refused = (change: Partial<NetworkSpec>) =>
+      expect(() => createNetwork({ ...spec, ...change }, kernels)).toThrow('a product needs two')
+    refused({ lookups: spec.lookups.slice(0, 1) })
+    refused({ lookups: [spec.lookups[0]!, spec.lookups[0]!] })
+    refused({ tables: [spec.tables[0]!, { ...spec.tables[1]!, dimensions: 3 }] })
+  })
+
   test('the logistic loss is that of the logits, at both ends of the scale too', () => {
     const spec = specs['a product alone']!
     const network = createNetwork({ ...spec, loss: 'logistic', tileRows: 4 }, kernels)
