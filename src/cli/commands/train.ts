@@ -4,14 +4,22 @@
  */
 import { type Command, Option } from 'commander'
 import { TacetError } from '../../errors.ts'
-import type { TrainReport, TrainRequest } from '../../runs/index.ts'
+import type { RunRequest, TrainReport } from '../../runs/index.ts'
 import { choiceFlag, defined, deltaBounds, examples, integerFlag, numberFlag, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
 import { count, duration, line, printResult, programName, significant, under } from '../output.ts'
 import { createProgress } from '../progress.ts'
 import { addReaderFlags, type ReaderFlags, readerOptions } from './reader-flags.ts'
+import {
+  addRankingFlags,
+  describeRankingTraining,
+  type RankingFlags,
+  rankingModels,
+  rankingOptions,
+  rankingSplits,
+} from './train-ranking.ts'
 
-interface TrainFlags extends ReaderFlags {
+interface TrainFlags extends ReaderFlags, RankingFlags {
   data?: string
   model?: string
   recipe?: string
@@ -21,18 +29,20 @@ interface TrainFlags extends ReaderFlags {
   batchSize?: number
   learningRate?: number
   maxGradNorm?: number
+  clipping?: string
   noiseMultiplier?: number
   epsilon?: number
   delta?: number
   privacy: boolean
   seed?: number
   itemMetadata?: boolean
+  privateVocabulary?: boolean
   checkpointEvery?: number
   out?: string
   resume?: string
 }
 
-const models = ['bias-factors', 'wide-and-deep'] as const
+const models = ['bias-factors', ...rankingModels] as const
 
 export function addTrainCommand(program: Command, contextOf: () => CommandContext): void {
   const command = program
@@ -41,7 +51,7 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     .addOption(new Option('--data <path>', 'a data set folder or file (see tacet data describe)'))
     .addOption(new Option('--out <dir>', 'the run folder to make; it must not exist'))
     .addOption(
-      new Option('--model <name>', `${models.join(' | ')} (default: bias-factors)`).argParser(
+      new Option('--model <name>', `ratings: bias-factors (default) | wide-and-deep; ranking: ${rankingModels.join(' | ')}`).argParser(
         choiceFlag('--model', models, 'unknown-model'),
       ),
     )
@@ -51,9 +61,10 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
       ),
     )
     .addOption(
-      new Option('--split <kind>', 'chronological | random (default: chronological)').argParser(
-        choiceFlag('--split', ['chronological', 'random']),
-      ),
+      new Option(
+        '--split <kind>',
+        `ratings: chronological | random (default: chronological); ranking: ${rankingSplits.join(' | ')} (default: random)`,
+      ).argParser(choiceFlag('--split', rankingSplits)),
     )
     .addOption(
       new Option('--cut-timestamp <seconds>', 'chronological only: the public time at which test rows begin').argParser(
@@ -71,11 +82,21 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
         .conflicts('epsilon'),
     )
     .addOption(new Option('--no-privacy', 'train without privacy, and say so in every output'))
-    .addOption(new Option('--delta <d>', 'δ of the promise (default: 1e-5)').argParser(numberFlag('--delta', deltaBounds)))
+    .addOption(
+      new Option('--delta <d>', 'δ of the promise (default: 1e-6 for a person, 1e-5 for a rating)').argParser(
+        numberFlag('--delta', deltaBounds),
+      ),
+    )
     .addOption(
       new Option('--max-grad-norm <c>', 'clip norm C of one example (wide-and-deep only)').argParser(
         numberFlag('--max-grad-norm', { above: 0 }),
       ),
+    )
+    .addOption(
+      new Option(
+        '--clipping <kind>',
+        'wide-and-deep only: flat | automatic (AUTO-S) | adaptive (default: paper flat, repaired per block)',
+      ).argParser(choiceFlag('--clipping', ['flat', 'automatic', 'adaptive'])),
     )
     .addOption(new Option('--epochs <n>', 'wide-and-deep only').argParser(numberFlag('--epochs', { above: 0 })))
     .addOption(
@@ -89,9 +110,16 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     )
     .addOption(new Option('--item-metadata', 'bias-factors only: use genres and years of the catalogue, taken as public'))
     .addOption(
+      new Option(
+        '--private-vocabulary',
+        'where ids are read off the ratings: choose privately which to name, for a tenth of the budget (default: they are public)',
+      ),
+    )
+    .addOption(
       new Option('--checkpoint-every <steps>', 'steps between checkpoints').argParser(integerFlag('--checkpoint-every', { atLeast: 1 })),
     )
     .addOption(new Option('--resume <dir>', 'go on with an interrupted run; takes no other setting'))
+  addRankingFlags(command)
   addReaderFlags(command)
   command
     .addHelpText(
@@ -99,7 +127,10 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
       examples(
         'tacet train --data ml-1m --epsilon 1 --out runs/first',
         'tacet train --data ml-1m --model wide-and-deep --recipe paper --noise-multiplier 1 --out runs/paper',
+        'tacet train --data ml-1m --model item-gram --epsilon 1 --min-rating 4 --split held-out-users --out runs/lists',
+        'tacet train --data gowalla --model ease --no-privacy --split given --param lambda=500 --out runs/ease',
         'tacet train --data ratings.csv --user-column person --item-column film --rating-column stars --no-privacy --out runs/plain',
+        'tacet train --data ratings.csv --split random --epsilon 2 --private-vocabulary --out runs/unnamed',
         'tacet train --resume runs/first',
       ),
     )
@@ -107,7 +138,7 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
       const context = contextOf()
       const request = flags.resume === undefined ? trainRequest(flags) : undefined
       if (flags.resume !== undefined) refuseSettingsOnResume(command)
-      const { train, resumeRun } = await import('../../runs/index.node.ts')
+      const { trainRun, resumeAnyRun } = await import('../../runs/index.node.ts')
       const progress = createProgress(context)
       const io = {
         onProgress: progress.update,
@@ -118,9 +149,9 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
         },
       }
       try {
-        const report = request ? await train(request, io) : await resumeRun(flags.resume as string, io)
+        const report = request ? await trainRun(request, io) : await resumeAnyRun(flags.resume as string, io)
         progress.end()
-        printResult(context, report, describeTraining(report))
+        printResult(context, report, 'task' in report ? describeRankingTraining(report) : describeTraining(report))
       } finally {
         progress.end()
       }
@@ -144,11 +175,12 @@ const wideAndDeepOnly = {
   batchSize: '--batch-size',
   learningRate: '--learning-rate',
   maxGradNorm: '--max-grad-norm',
+  clipping: '--clipping',
   noiseMultiplier: '--noise-multiplier',
 } as const satisfies Partial<Record<keyof TrainFlags, string>>
 
 /** Flags → request. Everything that contradicts itself is refused here, before a file is opened. */
-function trainRequest(flags: TrainFlags): TrainRequest {
+function trainRequest(flags: TrainFlags): RunRequest {
   const { data, out, model = 'bias-factors', privacy, ...rest } = flags
   if (data === undefined)
     refuse('--data is missing: there is nothing to train on', 'Name a data set: tacet train --data PATH --epsilon 1 --out DIR')
@@ -157,10 +189,12 @@ function trainRequest(flags: TrainFlags): TrainRequest {
   if (privacy && asked === undefined) {
     refuse(
       'no privacy setting: say how much this run may learn about one person',
-      model === 'bias-factors' ? 'Give --epsilon E, or --no-privacy' : 'Give --epsilon E or --noise-multiplier S, or --no-privacy',
+      model === 'wide-and-deep' ? 'Give --epsilon E or --noise-multiplier S, or --no-privacy' : 'Give --epsilon E, or --no-privacy',
     )
   }
   if (!privacy && asked !== undefined) refuse(`${asked} contradicts --no-privacy`, 'Leave one of them out')
+  if (!privacy && rest.privateVocabulary)
+    refuse('--private-vocabulary contradicts --no-privacy: such a run hides nothing', 'Leave one of them out')
   if (!privacy && rest.delta !== undefined)
     refuse('--delta contradicts --no-privacy: there is no promise it could belong to', 'Leave one of them out')
   if (model === 'bias-factors') {
@@ -170,13 +204,14 @@ function trainRequest(flags: TrainFlags): TrainRequest {
       refuse(`${flag} goes with --model wide-and-deep, not with bias-factors`, `${instead}; or say --model wide-and-deep`)
     }
   } else if (rest.itemMetadata) {
-    refuse('--item-metadata goes with --model bias-factors, not with wide-and-deep', 'Leave one of them out')
+    refuse(`--item-metadata goes with --model bias-factors, not with ${model}`, 'Leave one of them out')
   }
   const reader = readerOptions(flags)
   return {
     dataPath: data,
     out,
     model,
+    ...rankingOptions(flags),
     ...defined({
       recipe: rest.recipe,
       split: rest.split,
@@ -185,12 +220,14 @@ function trainRequest(flags: TrainFlags): TrainRequest {
       batchSize: rest.batchSize,
       learningRate: rest.learningRate,
       maxGradNorm: rest.maxGradNorm,
+      clipping: rest.clipping,
       noiseMultiplier: rest.noiseMultiplier,
       epsilon: rest.epsilon,
       noPrivacy: privacy ? undefined : true,
       delta: rest.delta,
       seed: rest.seed,
       itemMetadata: rest.itemMetadata,
+      privateVocabulary: rest.privateVocabulary,
       checkpointEvery: rest.checkpointEvery,
       skipBadLines: rest.skipBadLines,
       reader: Object.keys(reader).length > 0 ? reader : undefined,

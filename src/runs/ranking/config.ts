@@ -125,6 +125,7 @@ const ratingSettings = {
   recipe: null,
   noiseMultiplier: null,
   itemMetadata: null,
+  clipping: null,
   checkpointEvery: null,
   epochs: 'epochs',
   batchSize: 'batchSize',

@@ -9,7 +9,7 @@ import { barChart, formatNumber, type Html, html, page, table } from '../../repo
 import { composeReleases } from '../events.ts'
 import type { RankingConfig } from './config.ts'
 import { pricesOf, statedSpent } from './pricing.ts'
-import type { GateReport, RankingFigures, RankingPrivacyFile, RankingTrainReport } from './types.ts'
+import type { GateReport, RankingFigures, RankingPrivacyFile, RankingTrainReport, ReleasedMetrics } from './types.ts'
 
 export interface RankingFacts {
   readonly config: RankingConfig
@@ -90,7 +90,12 @@ export function rankingStatement(facts: RankingFacts): StatementInput | null {
     split: { kind: split.kind, by: decidedBy[split.kind], testRows: null },
     touched: [
       ...gateTouched(privacy.gate),
-      { what: 'figures on test people', priced: false, note: 'kept under private/ of the run folder, which is not part of the release' },
+      ...(privacy.releasedMetrics ? [{ what: 'noisy figures on test people (`--private-metrics`), in report.html', priced: true }] : []),
+      {
+        what: 'exact figures on test people',
+        priced: false,
+        note: 'kept under private/ of the run folder, which is not part of the release',
+      },
       ...(attempts > 1 ? [{ what: `${attempts} attempts at this run: each is in the stated ε`, priced: true }] : []),
     ],
     defaultsTunedOn: rulesChosenOn,
@@ -256,10 +261,22 @@ export function reportOf(facts: RankingFacts): string {
     body: [
       ...whatWasTrained(facts),
       ...(privacy ? whatItCost(privacy, config) : [html`<p>Nothing limits what this model reveals about its training data.</p>`]),
-      html`<h2>Quality</h2><p>Figures on test people are exact functions of what they did. They are kept in <code>private/results.json</code>
+      ...(privacy?.releasedMetrics ? releasedFigures(privacy.releasedMetrics, saved.name) : []),
+      html`<h2>Quality</h2><p>Exact figures on test people are exact functions of what they did. They are kept in <code>private/results.json</code>
 and drawn in <code>private/quality.html</code>, and are not part of what may be handed on.</p>`,
     ],
   })
+}
+
+function releasedFigures({ figures, people, epsilon, candidates }: ReleasedMetrics, model: string): Html[] {
+  return [
+    html`<h2>Released figures</h2>`,
+    table(
+      `${model} on about ${Math.round(people.value)} test people, ${candidates === 'all' ? 'all items ranked' : candidates}; noisy, for ε = ${formatNumber(epsilon)} of the total`,
+      [{ label: 'Metric' }, { label: 'Value', numeric: true }, { label: 'Noise, standard error', numeric: true }],
+      Object.entries(figures).map(([name, { value, noiseStandardError }]) => [name, value, noiseStandardError]),
+    ),
+  ]
 }
 
 function whatWasTrained({ config, data, split, saved, privacy, attempts }: RankingFacts): Html[] {

@@ -19,7 +19,7 @@ const gateShare = 0.02
 /** Share of μ² for the baseline's own release, where popularity is not a stage of the model. */
 const baselineShare = 0.05
 /** Models that release popularity themselves and carry it as the tensor `popularity`: the baseline costs nothing more. */
-const popularityIsAStage = ['item-gram', 'dpals', 'content-popularity']
+export const popularityIsAStage = ['item-gram', 'dpals', 'content-popularity']
 
 /** What is fixed before anything is fitted, from public facts alone. */
 export interface GatePlan {

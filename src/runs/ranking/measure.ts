@@ -5,8 +5,11 @@
 import { type Interactions, itemCounts, itemsOf, type RankingSplit } from '../../data/index.ts'
 import { type Candidates, evaluateRanker, freeze, openTest } from '../../evaluation/index.ts'
 import { createPopularity, type Ranker } from '../../models/index.ts'
+import type { Spend } from '../../privacy/index.ts'
+import type { RandomSource } from '../../random/index.ts'
+import { privateMetrics } from '../../training/index.ts'
 import type { RunIo } from '../types.ts'
-import type { RankingFigures, RankingSplitReport, RankingTrainReport } from './types.ts'
+import type { RankingFigures, RankingSplitReport, RankingTrainReport, ReleasedMetrics } from './types.ts'
 
 export interface Measured {
   readonly candidates: string
@@ -75,4 +78,21 @@ export function splitReport({ kind, description, counts }: RankingSplit, testRow
     testUsers: counts.testPeople,
     description,
   }
+}
+
+/** Few, since each takes its share of the budget. */
+const releasedMetricNames = ['ndcg@10', 'recall@20', 'hr@10']
+
+/** Noisy figures of a released model on the test people. Spends one event before it draws. */
+export function releaseFigures(
+  split: RankingSplit,
+  model: Ranker,
+  options: { readonly epsilon: number; readonly delta: number; readonly random: RandomSource; readonly spend: Spend },
+): ReleasedMetrics {
+  const { perPerson, candidates } = evaluateRanker(model, openTest(split, freeze(model)), { metrics: [] })
+  const { epsilon, figures, people } = privateMetrics(
+    Object.fromEntries(releasedMetricNames.map((name) => [name, perPerson(name)])),
+    options,
+  )
+  return { epsilon, figures, people, candidates }
 }

@@ -6,14 +6,14 @@ import { TacetError } from '../../errors.ts'
 import { type Accountant, type PrivacyEvent, type PrivacySpent, pldAccountant, rdpAccountant } from '../../privacy/index.ts'
 import { composeReleases } from '../events.ts'
 import type { RankingRequestPrivacy } from './config.ts'
-import type { GateReport, PaidPart, RankingPrivacyFile } from './types.ts'
+import type { GateReport, PaidPart, RankingPrivacyFile, ReleasedMetrics } from './types.ts'
 
 /** @throws TacetError unsupported-event if not even one accountant can bound what was released */
 export function priceRanking(
   parts: readonly PaidPart[],
   { unit, delta }: RankingRequestPrivacy,
   noiseSource: PrivacySpent['noiseSource'],
-  gate: GateReport | null,
+  { gate, releasedMetrics }: { readonly gate: GateReport | null; readonly releasedMetrics: ReleasedMetrics | null },
 ): RankingPrivacyFile {
   const event = composeReleases(parts.map((part) => part.event))
   const spent = (accountant: Accountant): PrivacySpent | null => {
@@ -45,6 +45,7 @@ export function priceRanking(
     totalVariation: composeOrNull(pldAccountant(), event)?.delta(0) ?? null,
     parts,
     gate,
+    releasedMetrics,
   }
 }
 

@@ -168,10 +168,9 @@ export async function recommendFromRankingRun(
   checkNumber('n', n, { atLeast: 1, integer: true })
   if ('history' in reader) {
     const release = loadRankingRelease(run)
-    return listFor(release, { userIndex: null, history: indicesOf(reader.history, release) }, { n, user: null, warnings: [] })
+    return listFor(release, { userIndex: null, history: indicesOf(reader.history, release) }, { n, user: null, warnings: [] }, io)
   }
   const loaded = await loadRankingRun(run, reader.dataPath === undefined ? {} : { dataPath: reader.dataPath }, io)
-  for (const warning of loaded.warnings) io.onWarning?.(warning)
   const { data, split, ranker } = loaded
   const userIndex = data.userIds.indexOf(reader.user)
   if (userIndex < 0)
@@ -187,7 +186,7 @@ export async function recommendFromRankingRun(
     ...(isTrained ? [] : [`user ${reader.user} was not in training: the list is made from everything of theirs in the data`]),
   ]
   const known = isTrained && ranker.personCount > 0
-  return listFor(loaded, { userIndex: known ? userIndex : null, history }, { n, user: reader.user, warnings })
+  return listFor(loaded, { userIndex: known ? userIndex : null, history }, { n, user: reader.user, warnings }, io)
 }
 
 const reasonsShown = 3
@@ -195,7 +194,8 @@ const reasonsShown = 3
 function listFor(
   { ranker, itemIds, titles }: RankingRelease,
   person: Person,
-  { n, user, warnings }: { readonly n: number; readonly user: string | null; readonly warnings: readonly string[] },
+  { n, user, warnings: before }: { readonly n: number; readonly user: string | null; readonly warnings: readonly string[] },
+  io: RunIo,
 ): RankingRecommendReport {
   const scores = new Float32Array(ranker.itemCount)
   ranker.scoreAll([person], scores)
@@ -204,6 +204,13 @@ function listFor(
     return { id: itemIds[item] as string, ...(title ? { title } : {}) }
   }
   const personal = person.userIndex !== null || (ranker.foldsIn && person.history.length > 0)
+  const warnings = [
+    ...before,
+    ...(personal
+      ? []
+      : [`${ranker.name} cannot use ${person.history.length > 0 ? 'a history' : 'an empty history'}: this is its list for everybody`]),
+  ]
+  for (const warning of warnings) io.onWarning?.(warning)
   return {
     user,
     historySize: person.history.length,
@@ -213,12 +220,7 @@ function listFor(
       score,
       because: ranker.reasons(person, item, reasonsShown).map(({ item: liked, score: share }) => ({ ...named(liked), score: share })),
     })),
-    warnings: [
-      ...warnings,
-      ...(personal
-        ? []
-        : [`${ranker.name} cannot use ${person.history.length > 0 ? 'a history' : 'an empty history'}: this is its list for everybody`]),
-    ],
+    warnings,
   }
 }
 

@@ -36,11 +36,11 @@ import { tacetVersion } from '../version.ts'
 import { parseRankingConfig, type RankingConfig, resolveRankingRequest } from './config.ts'
 import { bannerOf, cardOf, qualityPageOf, type RankingFacts, reportOf, statementOf } from './documents.ts'
 import { askGate, gateOf, popularityItself, popularityStage } from './gate.ts'
-import { measureRun, splitReport } from './measure.ts'
+import { measureRun, releaseFigures, splitReport } from './measure.ts'
 import { rankingFiles } from './names.ts'
 import { priceRanking, statedSpent } from './pricing.ts'
 import { readRanker } from './read.node.ts'
-import type { GateReport, PaidPart, RankingTrainReport, RunRequest } from './types.ts'
+import type { GateReport, PaidPart, RankingTrainReport, ReleasedMetrics, RunRequest } from './types.ts'
 
 /**
  * Trains into a new run folder.
@@ -121,6 +121,7 @@ interface Attempt {
 interface FitFacts {
   readonly trainSeconds: number
   readonly gate: GateReport | null
+  readonly releasedMetrics: ReleasedMetrics | null
 }
 
 async function runAttempt(attempt: Attempt): Promise<RankingTrainReport> {
@@ -200,7 +201,17 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
   if (baseline) writeRanker(join(folder, rankingFiles.baseline), baseline)
   if (kept !== model) writeRanker(join(folder, rankingFiles.refused), model)
   writeRanker(join(folder, files.model), kept)
-  const facts: FitFacts = { trainSeconds: (performance.now() - startedAt) / 1000, gate }
+  const trainSeconds = (performance.now() - startedAt) / 1000
+  const releasedMetrics =
+    config.privacy === null || config.privateMetrics === null
+      ? null
+      : releaseFigures(split, kept, {
+          epsilon: config.privateMetrics,
+          delta: config.privacy.delta,
+          random: random.split('metrics'),
+          spend: spendFor('metrics'),
+        })
+  const facts: FitFacts = { trainSeconds, gate, releasedMetrics }
   writeJsonAtomically(join(folder, rankingFiles.fit), facts)
 }
 
@@ -212,7 +223,7 @@ async function finishRun(
 ): Promise<RankingTrainReport> {
   await turn()
   stopIfAborted(io, 'stopped after training, before the run folder was whole')
-  const { trainSeconds, gate } = readRunJson(folder, rankingFiles.fit) as unknown as FitFacts
+  const { trainSeconds, gate, releasedMetrics } = readRunJson(folder, rankingFiles.fit) as unknown as FitFacts
   const saved = readRanker(folder, files.model)
   const refused = existsSync(join(folder, rankingFiles.refused)) ? readRanker(folder, rankingFiles.refused) : null
   const baseline = existsSync(join(folder, rankingFiles.baseline)) ? readRanker(folder, rankingFiles.baseline) : null
@@ -224,7 +235,7 @@ async function finishRun(
   const parts = journal.entries.flatMap((entry): PaidPart[] =>
     entry.kind === 'spend' ? [{ part: entry.part ?? 'model', attempt: entry.attempt, event: entry.event }] : [],
   )
-  const privacy = config.privacy && priceRanking(parts, config.privacy, config.noiseSource, gate)
+  const privacy = config.privacy && priceRanking(parts, config.privacy, config.noiseSource, { gate, releasedMetrics })
   const events: PrivacyEvent = config.privacy ? composeReleases(parts.map(({ event }) => event)) : { kind: 'non-private' }
   const modelBytes = readFileSync(join(folder, files.model))
   const facts: RankingFacts = {
@@ -250,6 +261,7 @@ async function finishRun(
     metrics: measured.metrics,
     baselines: measured.baselines,
     gate,
+    releasedMetrics,
     timing: { trainSeconds, stepsPerSecond: null, evaluateSeconds },
     // maxRSS is in kilobytes on every platform Node runs on.
     peakMemoryMb: process.resourceUsage().maxRSS / 1024,
@@ -277,6 +289,7 @@ async function finishRun(
       totalVariation: null,
       parts: [],
       gate: null,
+      releasedMetrics: null,
     },
   )
   writeJsonAtomically(join(folder, files.card), cardOf(facts))

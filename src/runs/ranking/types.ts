@@ -47,9 +47,20 @@ export interface GateReport {
   readonly baselineEpsilon: number | null
 }
 
+/** The released figures of a run (`--private-metrics`): noisy, of the model in the folder, and on the bill. */
+export interface ReleasedMetrics {
+  /** ε of their release alone at the run's δ, beside what was asked for the model. */
+  readonly epsilon: number
+  /** "ndcg@10" → noisy mean over test people, with the standard error that the noise gives it. */
+  readonly figures: Readonly<Record<string, { readonly value: number; readonly noiseStandardError: number }>>
+  /** Noisy number of test people. */
+  readonly people: { readonly value: number; readonly noiseStandardError: number }
+  readonly candidates: string
+}
+
 /** What each part of a run released, in order. */
 export interface PaidPart {
-  /** `popularity` (the baseline), `model`, `gate`. */
+  /** `popularity` (the baseline), `model`, `gate`, `metrics`. */
   readonly part: string
   readonly attempt: number
   readonly event: PrivacyEvent
@@ -68,6 +79,8 @@ export interface RankingPrivacyFile {
   readonly parts: readonly PaidPart[]
   /** The gate's verdict is a release: it may leave the house. */
   readonly gate: GateReport | null
+  /** Null unless asked for. */
+  readonly releasedMetrics: ReleasedMetrics | null
 }
 
 export interface RankingTrainReport {
@@ -92,6 +105,8 @@ export interface RankingTrainReport {
     readonly privatePopularity: RankingFigures | null
   }
   readonly gate: GateReport | null
+  /** Null unless `--private-metrics` asked for them. */
+  readonly releasedMetrics: ReleasedMetrics | null
   readonly timing: { readonly trainSeconds: number; readonly stepsPerSecond: null; readonly evaluateSeconds: number }
   readonly peakMemoryMb: number
   readonly privacyDetails: RankingPrivacyFile | null
