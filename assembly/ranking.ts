@@ -85,71 +85,9 @@ export function sampleOthers(
 /** Π (1 + e^−|margin|) stays below this before its logarithm is added to a loss: one logarithm for hundreds of steps. */
 const FULL: f64 = 1e300
 
-export function pairwiseSteps(
-  count: i32, negatives: i32, width: i32, people: usize, preferred: usize, others: usize, personFactors: usize, itemFactors: usize,
-  itemBias: usize, personRate: f32, itemRate: f32, decay: f32,
-): f64 {
-  const row = <usize>width << 2
-  const keepPerson = f32x4.splat(1 - personRate * decay)
-  const keepItem = f32x4.splat(1 - itemRate * decay)
-  let loss: f64 = 0
-  let product: f64 = 1
-  for (let n: usize = 0; n < <usize>count << 2; n += 4) {
-    const p = personFactors + <usize>load<u32>(people + n) * row
-    const first = <usize>load<u32>(preferred + n)
-    const i = itemFactors + first * row
-    const drawn = others + n * <usize>negatives
-    for (let draw: usize = 0; draw < <usize>negatives << 2; draw += 4) {
-      const second = <usize>load<u32>(drawn + draw)
-      const j = itemFactors + second * row
-      let s0 = f32x4.splat(0)
-      let s1 = f32x4.splat(0)
-      let k: usize = 0
-      for (; k + 32 <= row; k += 32) {
-        s0 = madd(v128.load(p + k), f32x4.sub(v128.load(i + k), v128.load(j + k)), s0)
-        s1 = madd(v128.load(p + k, 16), f32x4.sub(v128.load(i + k, 16), v128.load(j + k, 16)), s1)
-      }
-      if (k < row) s0 = madd(v128.load(p + k), f32x4.sub(v128.load(i + k), v128.load(j + k)), s0)
-      let margin = sumLanes(f32x4.add(s0, s1))
-      if (itemBias) margin += load<f32>(itemBias + (first << 2)) - load<f32>(itemBias + (second << 2))
-      // σ(−margin) without overflow on either side; Σ softplus(−margin).
-      const e = Mathf.exp(-Mathf.abs(margin))
-      const pull: f32 = (margin >= 0 ? e : 1) / (1 + e)
-      product *= 1 + <f64>e
-      if (!(product < FULL)) {
-        loss += Math.log(product)
-        product = 1
-      }
-      loss += <f64>Mathf.max(0, -margin)
-      const personPull = f32x4.splat(personRate * pull)
-      const itemPull = f32x4.splat(itemRate * pull)
-      for (k = 0; k < row; k += 16) {
-        const vp = v128.load(p + k)
-        const vi = v128.load(i + k)
-        const vj = v128.load(j + k)
-        v128.store(p + k, madd(personPull, f32x4.sub(vi, vj), f32x4.mul(keepPerson, vp)))
-        const moved = f32x4.mul(itemPull, vp)
-        v128.store(i + k, madd(keepItem, vi, moved))
-        v128.store(j + k, f32x4.sub(f32x4.mul(keepItem, vj), moved))
-      }
-      if (itemBias) {
-        const keep: f32 = 1 - itemRate * decay
-        store<f32>(itemBias + (first << 2), keep * load<f32>(itemBias + (first << 2)) + itemRate * pull)
-        store<f32>(itemBias + (second << 2), keep * load<f32>(itemBias + (second << 2)) - itemRate * pull)
-      }
-    }
-  }
-  return loss + Math.log(product)
-}
-
-let loss: f64 = 0
-let product: f64 = 1
-
-/** One step on one labelled pair; adds its loss before the step to `loss` and `product`. */
+/** ⟨p, q⟩ of two rows. */
 // @ts-ignore: decorator
-@inline function pointwiseStep(
-  liked: bool, row: usize, p: usize, q: usize, personBias: usize, itemBias: usize, intercept: f32, personRate: f32, itemRate: f32, decay: f32,
-): void {
+@inline function dotRows(row: usize, p: usize, q: usize): f32 {
   let s0 = f32x4.splat(0)
   let s1 = f32x4.splat(0)
   let k: usize = 0
@@ -158,16 +96,108 @@ let product: f64 = 1
     s1 = madd(v128.load(p + k, 16), v128.load(q + k, 16), s1)
   }
   if (k < row) s0 = madd(v128.load(p + k), v128.load(q + k), s0)
-  const score = intercept + load<f32>(personBias) + load<f32>(itemBias) + sumLanes(f32x4.add(s0, s1))
-  const margin = liked ? score : -score
+  return sumLanes(f32x4.add(s0, s1))
+}
+
+/** Σ of the losses of a call is loss + log(product). */
+let loss: f64 = 0
+let product: f64 = 1
+
+/** Adds softplus(−margin) to the loss; σ(−margin), without overflow on either side. */
+// @ts-ignore: decorator
+@inline function pullOf(margin: f32): f32 {
   const e = Mathf.exp(-Mathf.abs(margin))
-  const error: f32 = (margin >= 0 ? e : 1) / (1 + e)
+  product *= 1 + <f64>e
+  if (!(product < FULL)) {
+    loss += Math.log(product)
+    product = 1
+  }
+  loss += <f64>Mathf.max(0, -margin)
+  return (margin >= 0 ? e : 1) / (1 + e)
+}
+
+/** One step on a liked item, whose score is given where it is known, and one that is not. */
+// @ts-ignore: decorator
+@inline function pairwiseStep(
+  margin: f32, row: usize, p: usize, i: usize, j: usize, firstBias: usize, secondBias: usize, personRate: f32, itemRate: f32, decay: f32,
+): void {
+  const pull = pullOf(margin)
+  const personPull = f32x4.splat(personRate * pull)
+  const itemPull = f32x4.splat(itemRate * pull)
+  const keepPerson = f32x4.splat(1 - personRate * decay)
+  const keepItem = f32x4.splat(1 - itemRate * decay)
+  for (let k: usize = 0; k < row; k += 16) {
+    const vp = v128.load(p + k)
+    const vi = v128.load(i + k)
+    const vj = v128.load(j + k)
+    v128.store(p + k, madd(personPull, f32x4.sub(vi, vj), f32x4.mul(keepPerson, vp)))
+    const moved = f32x4.mul(itemPull, vp)
+    v128.store(i + k, madd(keepItem, vi, moved))
+    v128.store(j + k, f32x4.sub(f32x4.mul(keepItem, vj), moved))
+  }
+  if (firstBias) {
+    const keep: f32 = 1 - itemRate * decay
+    store<f32>(firstBias, keep * load<f32>(firstBias) + itemRate * pull)
+    store<f32>(secondBias, keep * load<f32>(secondBias) - itemRate * pull)
+  }
+}
+
+export function pairwiseSteps(
+  count: i32, negatives: i32, hardest: i32, width: i32, people: usize, preferred: usize, others: usize, personFactors: usize,
+  itemFactors: usize, itemBias: usize, personRate: f32, itemRate: f32, decay: f32,
+): f64 {
+  const row = <usize>width << 2
+  loss = 0
+  product = 1
+  for (let n: usize = 0; n < <usize>count << 2; n += 4) {
+    const p = personFactors + <usize>load<u32>(people + n) * row
+    const first = <usize>load<u32>(preferred + n)
+    const i = itemFactors + first * row
+    const firstBias = itemBias ? itemBias + (first << 2) : 0
+    const drawn = others + n * <usize>negatives
+    if (hardest) {
+      let best: f32 = -Infinity
+      let second: usize = <usize>load<u32>(drawn)
+      for (let draw: usize = 0; draw < <usize>negatives << 2; draw += 4) {
+        const item = <usize>load<u32>(drawn + draw)
+        let score = dotRows(row, p, itemFactors + item * row)
+        if (itemBias) score += load<f32>(itemBias + (item << 2))
+        if (score > best) {
+          best = score
+          second = item
+        }
+      }
+      let score = dotRows(row, p, i)
+      if (itemBias) score += load<f32>(firstBias)
+      const secondBias = itemBias ? itemBias + (second << 2) : 0
+      pairwiseStep(score - best, row, p, i, itemFactors + second * row, firstBias, secondBias, personRate, itemRate, decay)
+    } else {
+      for (let draw: usize = 0; draw < <usize>negatives << 2; draw += 4) {
+        const second = <usize>load<u32>(drawn + draw)
+        const j = itemFactors + second * row
+        const secondBias = itemBias ? itemBias + (second << 2) : 0
+        let margin = dotRows(row, p, i) - dotRows(row, p, j)
+        if (itemBias) margin += load<f32>(firstBias) - load<f32>(secondBias)
+        pairwiseStep(margin, row, p, i, j, firstBias, secondBias, personRate, itemRate, decay)
+      }
+    }
+  }
+  return loss + Math.log(product)
+}
+
+/** One step on one labelled pair. */
+// @ts-ignore: decorator
+@inline function pointwiseStep(
+  liked: bool, row: usize, p: usize, q: usize, personBias: usize, itemBias: usize, intercept: f32, personRate: f32, itemRate: f32, decay: f32,
+): void {
+  const score = intercept + load<f32>(personBias) + load<f32>(itemBias) + dotRows(row, p, q)
+  const error = pullOf(liked ? score : -score)
   const pull = liked ? error : -error
   const personPull = f32x4.splat(personRate * pull)
   const itemPull = f32x4.splat(itemRate * pull)
   const keepPerson = f32x4.splat(1 - personRate * decay)
   const keepItem = f32x4.splat(1 - itemRate * decay)
-  for (k = 0; k < row; k += 16) {
+  for (let k: usize = 0; k < row; k += 16) {
     const vp = v128.load(p + k)
     const vq = v128.load(q + k)
     v128.store(p + k, madd(personPull, vq, f32x4.mul(keepPerson, vp)))
@@ -175,12 +205,6 @@ let product: f64 = 1
   }
   store<f32>(personBias, load<f32>(personBias) * (1 - personRate * decay) + personRate * pull)
   store<f32>(itemBias, load<f32>(itemBias) * (1 - itemRate * decay) + itemRate * pull)
-  product *= 1 + <f64>e
-  if (!(product < FULL)) {
-    loss += Math.log(product)
-    product = 1
-  }
-  loss += <f64>Mathf.max(0, -margin)
 }
 
 export function pointwiseSteps(

@@ -61,26 +61,49 @@ export function referenceRankingKernels(byteLength: number): RankingKernels {
       }
     },
 
-    pairwiseSteps(count, negatives, width, people, preferred, others, personFactors, itemFactors, itemBias, personRate, itemRate, decay) {
+    pairwiseSteps(
+      count,
+      negatives,
+      hardest,
+      width,
+      people,
+      preferred,
+      others,
+      personFactors,
+      itemFactors,
+      itemBias,
+      personRate,
+      itemRate,
+      decay,
+    ) {
+      const score = (person: number, item: number) => {
+        let sum = itemBias ? float(itemBias, item) : 0
+        for (let k = 0; k < width; k++) sum += float(personFactors, person * width + k) * float(itemFactors, item * width + k)
+        return sum
+      }
       let total = 0
-      for (let n = 0; n < count * negatives; n++) {
-        const example = Math.floor(n / negatives)
-        const [first, second] = [word(preferred, example), word(others, n)]
-        const p = at(personFactors) + word(people, example) * width
-        const [i, j] = [at(itemFactors) + first * width, at(itemFactors) + second * width]
-        let margin = itemBias ? float(itemBias, first) - float(itemBias, second) : 0
-        for (let k = 0; k < width; k++) margin += (f[p + k] as number) * ((f[i + k] as number) - (f[j + k] as number))
-        const { loss, pull } = logisticLoss(margin)
-        total += loss
-        for (let k = 0; k < width; k++) {
-          const [vp, vi, vj] = [f[p + k] as number, f[i + k] as number, f[j + k] as number]
-          f[p + k] = vp + personRate * (pull * (vi - vj) - decay * vp)
-          f[i + k] = vi + itemRate * (pull * vp - decay * vi)
-          f[j + k] = vj + itemRate * (-pull * vp - decay * vj)
-        }
-        if (itemBias) {
-          ;(f[at(itemBias) + first] as number) += itemRate * (pull - decay * float(itemBias, first))
-          ;(f[at(itemBias) + second] as number) += itemRate * (-pull - decay * float(itemBias, second))
+      for (let n = 0; n < count; n++) {
+        const person = word(people, n)
+        const first = word(preferred, n)
+        const drawn = u.subarray(at(others) + n * negatives, at(others) + (n + 1) * negatives)
+        const stepped = hardest
+          ? [drawn.reduce((best, item) => (score(person, item) > score(person, best) ? item : best), drawn[0] as number)]
+          : drawn
+        for (const second of stepped) {
+          const p = at(personFactors) + person * width
+          const [i, j] = [at(itemFactors) + first * width, at(itemFactors) + second * width]
+          const { loss, pull } = logisticLoss(score(person, first) - score(person, second))
+          total += loss
+          for (let k = 0; k < width; k++) {
+            const [vp, vi, vj] = [f[p + k] as number, f[i + k] as number, f[j + k] as number]
+            f[p + k] = vp + personRate * (pull * (vi - vj) - decay * vp)
+            f[i + k] = vi + itemRate * (pull * vp - decay * vi)
+            f[j + k] = vj + itemRate * (-pull * vp - decay * vj)
+          }
+          if (itemBias) {
+            ;(f[at(itemBias) + first] as number) += itemRate * (pull - decay * float(itemBias, first))
+            ;(f[at(itemBias) + second] as number) += itemRate * (-pull - decay * float(itemBias, second))
+          }
         }
       }
       return total

@@ -98,10 +98,14 @@ const calls: Record<string, (k: RankingKernels, count: number, width: number) =>
     k.shuffle(likes, at.order, at.state)
     k.sampleOthers(count, negatives, itemCount, at.order, at.owner, at.offsets, at.items, at.state, at.people, at.preferred, at.others)
   },
-  pairwiseSteps: (k, count, width) => [
-    k.pairwiseSteps(count, negatives, width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors, 0, 0.1, 0.2, 0.03),
-    k.pairwiseSteps(count, 1, width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors, at.itemBias, 0.1, 0, 0.03),
-  ],
+  pairwiseSteps: (k, count, width) => {
+    const examples = [width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors] as const
+    return [
+      k.pairwiseSteps(count, negatives, 0, ...examples, 0, 0.1, 0.2, 0.03),
+      k.pairwiseSteps(count, negatives, 1, ...examples, at.itemBias, 0.1, 0.2, 0.03),
+      k.pairwiseSteps(count, 1, 0, ...examples, at.itemBias, 0.1, 0, 0.03),
+    ]
+  },
   pointwiseSteps: (k, count, width) =>
     k.pointwiseSteps(
       count,
@@ -208,21 +212,11 @@ export function describeRankingKernels(name: string, create: (byteLength: number
       const width = 8
       const [rate, decay, intercept] = [1e-3, 0.05, -0.3]
       const run = (personRate: number, itemRate: number) => {
-        const example = [1, 1, width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors] as const
+        const example = [width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors] as const
         return loss === 'pairwise'
-          ? subject.pairwiseSteps(...example, at.itemBias, personRate, itemRate, decay)
+          ? subject.pairwiseSteps(1, 1, 0, ...example, at.itemBias, personRate, itemRate, decay)
           : // Its negative is left for the next test, so that one step is one gradient.
-            subject.pointwiseSteps(
-              1,
-              0,
-              ...(example.slice(2) as unknown as [number, number, number, number, number, number]),
-              at.personBias,
-              at.itemBias,
-              intercept,
-              personRate,
-              itemRate,
-              decay,
-            )
+            subject.pointwiseSteps(1, 0, ...example, at.personBias, at.itemBias, intercept, personRate, itemRate, decay)
       }
       prepare(subject, width)
       words(at.people, 1)[0] = 2
@@ -278,6 +272,27 @@ export function describeRankingKernels(name: string, create: (byteLength: number
       expect(score(11)).toBeLessThan(before[1])
     })
 
+    test('of several drawn items the hardest is the one that scores highest', () => {
+      const width = 4
+      prepare(subject, width)
+      words(at.people, 1)[0] = 1
+      words(at.preferred, 1)[0] = 0
+      words(at.others, 3).set([7, 5, 9])
+      floats(at.itemBias, itemCount).fill(0)
+      for (const [item, value] of [
+        [0, 0],
+        [5, 3],
+        [7, 1],
+        [9, 2],
+      ] as const)
+        floats(at.itemFactors + 16 * item, width).set([value, 0, 0, 0])
+      floats(at.personFactors + 16, width).set([1, 0, 0, 0])
+      const examples = [width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors, at.itemBias] as const
+      expect(subject.pairwiseSteps(1, 3, 1, ...examples, 0, 1, 0)).toBeCloseTo(Math.log1p(Math.exp(3)), 4)
+      const moved = [5, 7, 9].filter((item) => floats(at.itemBias, itemCount)[item] !== 0)
+      expect(moved).toEqual([5])
+    })
+
     test('extreme scores neither overflow nor stall: loss and pull are exact at both ends', () => {
       const width = 4
       for (const size of [30, 200, 1e4]) {
@@ -288,7 +303,21 @@ export function describeRankingKernels(name: string, create: (byteLength: number
           words(at.others, 1)[0] = 1
           floats(at.personFactors, width).set([size, 0, 0, 0])
           floats(at.itemFactors, 2 * width).set([sign, 0, 0, 0, 0, 0, 0, 0])
-          const loss = subject.pairwiseSteps(1, 1, width, at.people, at.preferred, at.others, at.personFactors, at.itemFactors, 0, 1, 0, 0)
+          const loss = subject.pairwiseSteps(
+            1,
+            1,
+            0,
+            width,
+            at.people,
+            at.preferred,
+            at.others,
+            at.personFactors,
+            at.itemFactors,
+            0,
+            1,
+            0,
+            0,
+          )
           expect(loss).toBeCloseTo(sign > 0 ? Math.log1p(Math.exp(-size)) : size, 3)
           expect(floats(at.personFactors, 1)[0]).toBeCloseTo(sign > 0 ? size : size - 1, 3)
         }
@@ -298,7 +327,7 @@ export function describeRankingKernels(name: string, create: (byteLength: number
     test('a diverged vector shows in the loss', () => {
       prepare(subject, 4)
       floats(at.personFactors, people * 4).fill(Number.NaN)
-      expect(calls['pairwiseSteps']?.(subject, 7, 4)).toEqual([Number.NaN, Number.NaN])
+      expect(calls['pairwiseSteps']?.(subject, 7, 4)).toEqual([Number.NaN, Number.NaN, Number.NaN])
       expect(calls['pointwiseSteps']?.(subject, 7, 4)).toBeNaN()
     })
 

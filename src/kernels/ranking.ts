@@ -47,7 +47,7 @@ export interface RankingKernels {
 
   /**
    * One step after the other down softplus(−margin) + decay/2·(‖p‖² + ‖i‖² + ‖j‖² + bᵢ² + bⱼ²), margin = ⟨p, i − j⟩ + bᵢ − bⱼ, for each example and
-   * each of its negatives j ≠ i.
+   * each of its negatives j ≠ i; with `hardest` only for the negative that scores highest then (Zhang et al. 2013, dynamic negative sampling).
    * @param width a multiple of 4
    * @param itemBias 0: no biases
    * @param personRate step size of person vectors; 0 leaves them alone, as itemRate does items
@@ -57,6 +57,7 @@ export interface RankingKernels {
   pairwiseSteps(
     count: number,
     negatives: number,
+    hardest: 0 | 1,
     width: number,
     people: Pointer,
     preferred: Pointer,

@@ -19,6 +19,7 @@ export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn
 export { createIals, type IalsObjective, ialsBase, ialsRidge, loadIals } from './ranking/ials.ts'
 export { createItemFoldIn, type ItemFoldInTables } from './ranking/item-fold-in.ts'
 export { createItemGram, type ItemGramParts } from './ranking/item-gram.ts'
+export { createItemKnn, type ItemNeighbours, loadItemKnn } from './ranking/itemknn.ts'
 export { createLightGcnRanker, type LightGcnVectors } from './ranking/lightgcn.ts'
 export { type NeuMfShape, neuMfParts } from './ranking/neumf.ts'
 export { createNeuralRanker, fitFoldIn, type NeuralRankerParts } from './ranking/neural-ranker.ts'

@@ -17,6 +17,8 @@ export interface DescentShape {
   readonly likes: number
   /** Items drawn beside each like, ≥ 1. */
   readonly negatives: number
+  /** Pairwise only: step against the one of them that scores highest, instead of against each. */
+  readonly hardest?: boolean
   /** `pairwise`: the liked item above the drawn one (BPR). `pointwise`: liked or not, by itself (logistic matrix factorisation). */
   readonly loss: 'pairwise' | 'pointwise'
   /** Pairwise only: whether items have biases; pointwise models always have them. */
@@ -131,6 +133,7 @@ export function createFactorDescent(
             ? kernels.pairwiseSteps(
                 count,
                 negatives,
+                shape.hardest ? 1 : 0,
                 width,
                 people,
                 preferred,
@@ -159,7 +162,7 @@ export function createFactorDescent(
                 decay,
               )
       }
-      return likes === 0 ? 0 : total / (likes * (loss === 'pairwise' ? negatives : negatives + 1))
+      return likes === 0 ? 0 : total / (likes * (loss === 'pointwise' ? negatives + 1 : shape.hardest ? 1 : negatives))
     },
   }
   return descent

@@ -7,6 +7,7 @@ import { loadEase } from './ease.ts'
 import { loadIals } from './ials.ts'
 import { loadItemFoldIn } from './item-fold-in.ts'
 import { loadItemGram } from './item-gram.ts'
+import { loadItemKnn } from './itemknn.ts'
 import { loadLightGcn } from './lightgcn.ts'
 import { loadNeuMf } from './neumf.ts'
 import { loadPopularity } from './popularity.ts'
@@ -23,6 +24,7 @@ const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
   'item-gram': loadItemGram,
   lightgcn: loadLightGcn,
   neumf: loadNeuMf,
+  itemknn: loadItemKnn,
   popularity: loadPopularity,
   puresvd: loadPureSvd,
   'wide-and-deep': loadWideAndDeepRanker,

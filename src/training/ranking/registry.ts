@@ -6,6 +6,7 @@ import { easeTrainer } from './ease.ts'
 import { ialsTrainer } from './ials.ts'
 import { itemFoldInTrainer } from './item-fold-in.ts'
 import { itemGramTrainer } from './item-gram.ts'
+import { itemKnnTrainer } from './itemknn.ts'
 import { lightGcnTrainer } from './lightgcn.ts'
 import { neuMfTrainer } from './neumf.ts'
 import { popularityTrainer } from './popularity.ts'
@@ -20,6 +21,7 @@ export const rankingTrainers: readonly RankingTrainer[] = [
   ialsTrainer,
   pureSvdTrainer,
   itemFoldInTrainer,
+  itemKnnTrainer,
   popularityTrainer,
   itemGramTrainer,
   lightGcnTrainer,
