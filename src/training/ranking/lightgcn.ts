@@ -10,7 +10,7 @@ import { createArena, createGraphKernels, padded } from '../../kernels/index.ts'
 import { createLightGcnRanker } from '../../models/index.ts'
 import { fillNormals, type RandomSource } from '../../random/index.ts'
 import { letOthersRun } from '../loop.ts'
-import { createLikeSampler } from './like-sampler.ts'
+import { createLikeSampler, shareOf } from './like-sampler.ts'
 import { refuseUnder } from './linear-refusal.ts'
 import type { ParameterSpec, RankingTrainer } from './trainer.ts'
 
@@ -170,10 +170,16 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
 const settings = {
   dimensions: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'numbers a vector' },
   layers: { default: 3, atLeast: 0, atMost: 16, integer: true, about: 'steps over the graph; 0: plain matrix factorisation' },
-  epochs: { default: 120, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
-  batchSize: { default: 32_768, atLeast: 1, atMost: 4_194_304, integer: true, about: 'likes a step; the graph is passed over once a step' },
-  learningRate: { default: 0.02, above: 0, atMost: 1, about: "Adam's first step size, falling linearly to 0" },
-  regularisation: { default: 1e-3, atLeast: 0, atMost: 10, about: 'L2 penalty of each start vector that a triple reads' },
+  epochs: { default: 80, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
+  batchSize: {
+    default: 0,
+    atLeast: 0,
+    atMost: 4_194_304,
+    integer: true,
+    about: 'likes a step, for each of which the whole graph is passed over; 0: a twentieth of all, 256 … 65,536',
+  },
+  learningRate: { default: 0.03, above: 0, atMost: 1, about: "Adam's first step size, falling linearly to 0" },
+  regularisation: { default: 7e-4, atLeast: 0, atMost: 10, about: 'L2 penalty of each start vector that a triple reads' },
   initialStdDev: { default: 0.1, above: 0, atMost: 10, about: 'standard deviation of the start vectors' },
 } satisfies Record<keyof LightGcnSettings, ParameterSpec>
 
@@ -192,9 +198,10 @@ export const lightGcnTrainer: RankingTrainer = {
   async fit({ positives, parameters, privacy, random, onProgress, signal }) {
     refuseUnder(privacy, lightGcnTrainer)
     const chosen = parameters as Readonly<Record<keyof LightGcnSettings, number>>
-    const { epochs, batchSize, learningRate } = chosen
+    const { epochs, learningRate } = chosen
     const sampler = createLikeSampler(positives, random.split('likes'))
-    const model = createGraphModel(positives, chosen, random.split('start vectors'))
+    const batchSize = chosen.batchSize || shareOf(sampler.likes, 20, [256, 65_536])
+    const model = createGraphModel(positives, { ...chosen, batchSize }, random.split('start vectors'))
     const [people, preferred, others] = [0, 1, 2].map(() => new Uint32Array(batchSize)) as [Uint32Array, Uint32Array, Uint32Array]
     const steps = epochs * Math.ceil(sampler.likes / batchSize)
     for (let epoch = 0, step = 0; epoch < epochs; epoch++) {

@@ -83,6 +83,10 @@ export function createLikeSampler(positives: Positives, random: RandomSource): L
   }
 }
 
+/** A batch size for `likes`: that many steps an epoch, as long as the batch stays within bounds. Steps, not epochs, are what training is made of. */
+export const shareOf = (likes: number, steps: number, [least, most]: readonly [number, number]): number =>
+  Math.min(most, Math.max(least, Math.ceil(likes / steps)))
+
 /** Whether an ascending list holds `item`. */
 function holds(list: Uint32Array, item: number): boolean {
   let low = 0

@@ -29,7 +29,7 @@ const settings: Record<keyof NeuMfSettings, ParameterSpec> = {
   firstLayer: { default: 64, ...width, about: 'units of the first hidden layer; each next one has half' },
   layers: { default: 3, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
   initialScale: { default: 0.05, above: 0, atMost: 10, about: 'embeddings start uniform on ± this' },
-  ...neuralParameters({ epochs: 20, batchSize: 2048, negatives: 4, learningRate: 0.002, regularisation: 0 }),
+  ...neuralParameters({ epochs: 10, batchSize: 0, negatives: 4, learningRate: 0.002, regularisation: 0 }),
 }
 
 export const neuMfTrainer: RankingTrainer = {

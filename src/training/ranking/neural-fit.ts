@@ -9,7 +9,7 @@ import type { Arena } from '../../kernels/index.ts'
 import type { WideAndDeepNetwork } from '../../models/index.ts'
 import type { RandomSource } from '../../random/index.ts'
 import { letOthersRun } from '../loop.ts'
-import { createLikeSampler } from './like-sampler.ts'
+import { createLikeSampler, shareOf } from './like-sampler.ts'
 import type { ParameterSpec, RankingFitRequest } from './trainer.ts'
 
 export interface NeuralFitSettings {
@@ -25,7 +25,13 @@ export interface NeuralFitSettings {
 
 export const neuralParameters = (defaults: NeuralFitSettings): Record<keyof NeuralFitSettings, ParameterSpec> => ({
   epochs: { default: defaults.epochs, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
-  batchSize: { default: defaults.batchSize, atLeast: 1, atMost: 1_000_000, integer: true, about: 'likes a step' },
+  batchSize: {
+    default: defaults.batchSize,
+    atLeast: 0,
+    atMost: 1_000_000,
+    integer: true,
+    about: 'likes a step; 0: a 320th of all, 128 … 4,096',
+  },
   negatives: { default: defaults.negatives, atLeast: 1, atMost: 100, integer: true, about: 'items drawn beside each like' },
   learningRate: { default: defaults.learningRate, above: 0, atMost: 1, about: "Adam's first step size, falling linearly to 0" },
   regularisation: { default: defaults.regularisation, atLeast: 0, atMost: 10, about: 'L2 penalty of each embedding that an example reads' },
@@ -53,10 +59,12 @@ export async function fitOnSampledPairs(
   { network, loadTile }: WideAndDeepNetwork,
   memory: { readonly first: number; readonly second: number },
   positives: Positives,
-  { epochs, batchSize, negatives, learningRate, regularisation }: NeuralFitSettings,
+  settings: NeuralFitSettings,
   { random, onProgress, signal }: { readonly random: RandomSource } & Pick<RankingFitRequest, 'onProgress' | 'signal'>,
 ): Promise<void> {
+  const { epochs, negatives, learningRate, regularisation } = settings
   const sampler = createLikeSampler(positives, random)
+  const batchSize = settings.batchSize || shareOf(sampler.likes, 320, [128, 4096])
   const [people, preferred, others] = [1, 1, negatives].map((each) => new Uint32Array(batchSize * each)) as [
     Uint32Array,
     Uint32Array,
