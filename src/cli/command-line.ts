@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addAccountCommand } from './commands/account.ts'
 import { addAuditCommand } from './commands/audit.ts'
+import { addCompareCommand } from './commands/compare.ts'
 import { addDataCommand } from './commands/data.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
@@ -29,6 +30,7 @@ const commands: readonly AddCommand[] = [
   addEvaluateCommand,
   addRecommendCommand,
   addMetricsCommand,
+  addCompareCommand,
   addStudyCommand,
   addAuditCommand,
   addDemoCommand,

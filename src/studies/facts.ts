@@ -53,7 +53,7 @@ function splitFacts(data: Interactions, kind: SplitKind): SplitFacts {
 }
 
 /** Hash of every row (FNV-1a over the columns' words), so that results are not carried over to other data. */
-function fingerprint(data: Interactions): string {
+export function fingerprint(data: Interactions): string {
   let hash = 0x811c9dc5
   const add = (word: number) => {
     hash = Math.imul(hash ^ word, 0x01000193)

@@ -9,13 +9,15 @@ import { sensitivityOf } from '../privacy/index.ts'
 import { createBook } from './book.ts'
 import { datasetFacts } from './facts.ts'
 import { paperSettings } from './paper.ts'
-import { runJobs, type StudySources } from './pool.node.ts'
+import { runJobs } from './pool.node.ts'
 import { studyCsv, studyReport, studyVerdicts } from './report.ts'
 import { resolveNetwork } from './run-job.ts'
 import { openStudyFolder } from './store.node.ts'
-import { type FinishedJob, mergeJobs, RESULT_FORMAT, type StudyJob } from './study.ts'
+import { type FinishedJob, type JobResult, mergeJobs, RESULT_FORMAT, type StudyJob, type StudySources } from './study.ts'
 import type { ClaimVerdict } from './verdicts.ts'
 import { noPrivacy, priceJobs, rowEpsilon, type StudyData, studyScope, sweepNoise, trainingJobs, upTo } from './wide-and-deep-dp.ts'
+
+export { type CompareReport, type CompareRequest, runComparison } from './compare.node.ts'
 
 export const studyNames = ['wide-and-deep-dp'] as const
 
@@ -74,7 +76,7 @@ export async function runStudy(name: string, request: StudyRequest): Promise<Stu
   const interactions = await readDataset(request.dataPath, { skipBadLines })
   const second = secondPath === null ? null : await readDataset(secondPath, { skipBadLines })
   const data: StudyData = { primary: datasetFacts(interactions), second: second === null ? null : datasetFacts(second) }
-  const folder = openStudyFolder(request.out, name)
+  const folder = openStudyFolder<StudyJob, JobResult>(request.out, name)
   const sources: StudySources = {
     paths: { primary: request.dataPath, ...(secondPath === null ? {} : { second: secondPath }) },
     skipBadLines,
@@ -89,9 +91,10 @@ export async function runStudy(name: string, request: StudyRequest): Promise<Stu
     }
     reusedJobs += finished.size
     onProgress?.(phase, finished.size, declared.length)
-    await runJobs({
+    await runJobs<StudyJob, JobResult>({
       jobs: declared.filter(({ id }) => !finished.has(id)),
-      sources,
+      worker: 'worker.node',
+      workerData: sources,
       workers,
       signal,
       onResult(job, result) {

@@ -1,16 +1,9 @@
 /** Runs jobs in worker threads, one job a thread at a time. Each thread reads each data set once. Order of results is not the order of jobs. */
-import { Worker } from 'node:worker_threads'
+import { parentPort, Worker } from 'node:worker_threads'
 import { type ErrorCode, TacetError } from '../errors.ts'
-import type { DatasetKey, JobResult, StudyJob } from './study.ts'
 
-/** Where a thread reads the data sets from. */
-export interface StudySources {
-  readonly paths: { readonly [key in DatasetKey]?: string }
-  readonly skipBadLines: boolean
-}
-
-export type WorkerReply =
-  | { readonly id: string; readonly result: JobResult }
+export type WorkerReply<Result> =
+  | { readonly id: string; readonly result: Result }
   | {
       readonly id: string
       readonly error: {
@@ -21,26 +14,37 @@ export type WorkerReply =
       }
     }
 
-export interface JobPool {
-  readonly jobs: readonly StudyJob[]
-  readonly sources: StudySources
+export interface JobPool<Job extends { readonly id: string }, Result> {
+  readonly jobs: readonly Job[]
+  /** File beside this one that answers jobs (`answerJobs`), without its ending. */
+  readonly worker: string
+  /** What every thread is started with; plain data. */
+  readonly workerData: unknown
   /** Threads, ≥ 1. */
   readonly workers: number
   /** Called once a finished job, in this thread. Throwing stops the pool. */
-  readonly onResult: (job: StudyJob, result: JobResult) => void
+  readonly onResult: (job: Job, result: Result) => void
   readonly signal?: AbortSignal | undefined
 }
 
-/** The sources run as .ts, the built package as .js; the worker has the ending of this file. */
-const workerFile = new URL(`./worker.node.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+/** The sources run as .ts, the built package as .js; a worker has the ending of this file. */
+const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
 /** @throws TacetError interrupted on `signal`; what a job threw; internal if a thread dies. Threads are gone when it returns or throws. */
-export async function runJobs({ jobs, sources, workers, onResult, signal }: JobPool): Promise<void> {
+export async function runJobs<Job extends { readonly id: string }, Result>({
+  jobs,
+  worker,
+  workerData,
+  workers,
+  onResult,
+  signal,
+}: JobPool<Job, Result>): Promise<void> {
   if (jobs.length === 0) return
   const waiting = [...jobs]
+  const workerFile = new URL(`./${worker}.${ending}`, import.meta.url)
   const threads = Array.from(
     { length: Math.min(workers, jobs.length) },
-    () => new Worker(workerFile, { workerData: sources, execArgv: [], env: process.env }),
+    () => new Worker(workerFile, { workerData, execArgv: [], env: process.env }),
   )
   let stop: (reason: unknown) => void = () => {}
   const stopped = new Promise<never>((_, reject) => {
@@ -56,7 +60,7 @@ export async function runJobs({ jobs, sources, workers, onResult, signal }: JobP
   signal?.addEventListener('abort', onAbort, { once: true })
   const work = threads.map(async (thread) => {
     for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
-      const reply = await replyOf(thread, job)
+      const reply = await replyOf<Result>(thread, job)
       if ('error' in reply) throw errorOf(reply.error, job)
       onResult(job, reply.result)
     }
@@ -72,7 +76,7 @@ export async function runJobs({ jobs, sources, workers, onResult, signal }: JobP
   }
 }
 
-function replyOf(thread: Worker, job: StudyJob): Promise<WorkerReply> {
+function replyOf<Result>(thread: Worker, job: { readonly id: string }): Promise<WorkerReply<Result>> {
   return new Promise((resolve, reject) => {
     const done = (settle: () => void) => {
       thread.removeAllListeners('message')
@@ -80,7 +84,7 @@ function replyOf(thread: Worker, job: StudyJob): Promise<WorkerReply> {
       thread.removeAllListeners('exit')
       settle()
     }
-    thread.once('message', (reply: WorkerReply) => done(() => resolve(reply)))
+    thread.once('message', (reply: WorkerReply<Result>) => done(() => resolve(reply)))
     thread.once('error', (error) => done(() => reject(error)))
     thread.once('exit', (code) =>
       done(() => reject(new TacetError('internal', `a worker of the study ended with status ${code} during job ${job.id}`))),
@@ -89,10 +93,30 @@ function replyOf(thread: Worker, job: StudyJob): Promise<WorkerReply> {
   })
 }
 
-function errorOf(error: Extract<WorkerReply, { error: unknown }>['error'], job: StudyJob): Error {
+function errorOf(error: Extract<WorkerReply<unknown>, { error: unknown }>['error'], job: { readonly id: string }): Error {
   if (error.code === null) return new TacetError('internal', `job ${job.id}: ${error.message}`, { details: { job: job.id } })
   return new TacetError(error.code, error.message, {
     ...(error.wayOut === undefined ? {} : { wayOut: error.wayOut }),
     details: { ...error.details, job: job.id },
+  })
+}
+
+/** The other side, for a worker file: answers every job that arrives with what `run` gives or throws. */
+export function answerJobs<Job extends { readonly id: string }, Result>(run: (job: Job) => Promise<Result>): void {
+  parentPort?.on('message', async (job: Job) => {
+    let reply: WorkerReply<Result>
+    try {
+      reply = { id: job.id, result: await run(job) }
+    } catch (thrown) {
+      const error = thrown as Error
+      reply = {
+        id: job.id,
+        error:
+          error instanceof TacetError
+            ? { code: error.code, message: error.message, wayOut: error.wayOut, details: { ...error.details } }
+            : { code: null, message: error.stack ?? String(error), wayOut: undefined, details: {} },
+      }
+    }
+    parentPort?.postMessage(reply)
   })
 }

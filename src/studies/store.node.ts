@@ -6,13 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TacetError } from '../errors.ts'
-import type { FinishedJob, JobResult, StudyJob } from './study.ts'
 
-export interface StudyFolder {
+/** A folder of jobs whose results have a `kind`. */
+export interface StudyFolder<Job extends { readonly id: string }, Result> {
   readonly path: string
   /** The result of an earlier call, or null; a damaged file counts as absent. */
-  read(job: StudyJob): JobResult | null
-  write(finished: FinishedJob): void
+  read(job: Job): Result | null
+  write(finished: { readonly job: Job; readonly result: Result }): void
   /** Writes a file of the report, whole or not at all. */
   publish(name: string, text: string): string
 }
@@ -21,7 +21,10 @@ export interface StudyFolder {
  * Opens the study folder at `path`, or makes it.
  * @throws TacetError output-exists if something else is there, output-not-writable
  */
-export function openStudyFolder(path: string, study: string): StudyFolder {
+export function openStudyFolder<Job extends { readonly id: string }, Result extends { readonly kind: string }>(
+  path: string,
+  study: string,
+): StudyFolder<Job, Result> {
   const marker = join(path, 'study.json')
   const jobs = join(path, 'jobs')
   const exists = existsSync(path)
@@ -66,7 +69,7 @@ export function openStudyFolder(path: string, study: string): StudyFolder {
     path,
     read(job) {
       try {
-        const { id, result } = JSON.parse(readFileSync(join(jobs, `${job.id}.json`), 'utf8')) as { id: string; result: JobResult }
+        const { id, result } = JSON.parse(readFileSync(join(jobs, `${job.id}.json`), 'utf8')) as { id: string; result: Result }
         return id === job.id && typeof result?.kind === 'string' ? result : null
       } catch {
         return null

@@ -12,6 +12,12 @@ export const RESULT_FORMAT = 1
 export type DatasetKey = 'primary' | 'second'
 export type SplitKind = 'chronological' | 'random'
 
+/** Where a thread reads the data sets from. */
+export interface StudySources {
+  readonly paths: { readonly [key in DatasetKey]?: string }
+  readonly skipBadLines: boolean
+}
+
 /** What the declarations have to know of a data set. Ratings per person are those of the training rows. */
 export interface DatasetFacts {
   readonly name: string
@@ -215,7 +221,7 @@ export function canonical(value: unknown): string {
 }
 
 /** FNV-1a, 128 bits, in hexadecimal: against mistakes, not against forgers. */
-function hash128(text: string): string {
+export function hash128(text: string): string {
   let hash = 0x6c62272e07bb014262b821756295c58dn
   for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * 0x1000000000000000000013bn) & (2n ** 128n - 1n)
   return hash.toString(16).padStart(32, '0')
