@@ -18,8 +18,9 @@ import type { ClaimVerdict } from './verdicts.ts'
 import { noPrivacy, priceJobs, rowEpsilon, type StudyData, studyScope, sweepNoise, trainingJobs, upTo } from './wide-and-deep-dp.ts'
 
 export { type CompareReport, type CompareRequest, runComparison } from './compare.node.ts'
+export { type PrivateRankingRequest, runPrivateRanking } from './private-ranking.node.ts'
 
-export const studyNames = ['wide-and-deep-dp'] as const
+export const studyNames = ['wide-and-deep-dp', 'private-ranking'] as const
 
 export interface StudyRequest {
   /** A data set with explicit ratings; the study leads with it. */
@@ -56,11 +57,11 @@ export interface StudyReport {
 }
 
 /**
- * Runs the study `name` and writes report.html, results.csv and results.json into its folder.
+ * Runs the study wide-and-deep-dp (private-ranking: `runPrivateRanking`) and writes report.html, results.csv and results.json into its folder.
  * @throws TacetError unknown-study, invalid-argument, output-exists, output-not-writable, interrupted, or what reading the data throws
  */
 export async function runStudy(name: string, request: StudyRequest): Promise<StudyReport> {
-  if (!(studyNames as readonly string[]).includes(name))
+  if (name !== 'wide-and-deep-dp')
     throw new TacetError('unknown-study', `there is no study "${name}"`, {
       wayOut: `Use one of: ${studyNames.join(', ')}.`,
       details: { name },

@@ -3,9 +3,10 @@
  * study leaves the jobs it finished, and nothing else that looks finished.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TacetError } from '../errors.ts'
+import { makeFolders } from '../runs/index.node.ts'
 
 /** A folder of jobs whose results have a `kind`. */
 export interface StudyFolder<Job extends { readonly id: string }, Result> {
@@ -60,7 +61,7 @@ export function openStudyFolder<Job extends { readonly id: string }, Result exte
       renameSync(temporary, target)
     })
   writing(() => {
-    mkdirSync(jobs, { recursive: true })
+    makeFolders(jobs)
     // Left by a process that was killed while it wrote.
     for (const name of readdirSync(jobs)) if (name.endsWith('.tmp')) rmSync(join(jobs, name), { force: true })
   })
