@@ -38,7 +38,7 @@ export function comparisonReport(shown: ShownComparison): string {
   const isPrivate = rows.some(({ epsilon }) => Number.isFinite(epsilon))
   return page({
     title,
-    lead: `${data.map(({ name }) => name).join(', ')}: ${metric}, ${candidates === 'all items' ? 'all unseen items ranked' : candidates}, mean of ${seeds} seed${seeds === 1 ? '' : 's'}${isPrivate ? `, δ = ${delta} for a whole person` : ''}.`,
+    lead: `${data.map(({ name }) => name).join(', ')}: ${metric}, ${candidates === 'all items' ? 'all unseen items ranked' : candidates}, mean of ${seeds} seed${seeds === 1 ? '' : 's'}${isPrivate ? `, δ = ${delta.toExponential()} for a whole person` : ''}.`,
     banner: 'Seeded, on public research data: nothing here is for release, and choosing the best row is not covered by any ε in it.',
     body: data.flatMap((set) => {
       const own = rows.filter(({ dataset }) => dataset === set.name)
@@ -63,8 +63,8 @@ function mainTable(rows: readonly ComparisonRow[], metric: string): Html {
   const measured = rows.filter(({ metrics }) => metrics !== null)
   const refused = rows.filter(({ refused }) => refused !== null)
   const reasons = new Map(refused.map(({ model, refused }) => [model, refused as string]))
-  return html`${table(
-    `Every model: ${metric} leads. ▲ better and ▼ worse than popularity at the same level, ★ the best there or not told apart from it (paired t-tests over people, Holm, ${SIGNIFICANT})`,
+  return html`<p>▲ better and ▼ worse than popularity at the same level; ★ the best there, or not told apart from it (paired t-tests over people, corrected by Holm, ${SIGNIFICANT}).</p>${table(
+    `Every model by ${metric}`,
     [
       { label: 'model' },
       { label: 'privacy' },
@@ -83,7 +83,11 @@ function mainTable(rows: readonly ComparisonRow[], metric: string): Html {
       ...others.map((name) => spread(row.metrics?.[name])),
       formatNumber(row.trainSeconds, 2),
     ]),
-  )}${reasons.size === 0 ? null : table('Not trained, and why', [{ label: 'model' }, { label: 'reason' }], [...reasons])}`
+  )}${
+    reasons.size === 0
+      ? null
+      : html`<p>Not trained:</p><ul>${[...reasons].map(([model, reason]) => html`<li><strong>${model}</strong>: ${reason}</li>`)}</ul>`
+  }`
 }
 
 const signed = ({ estimate, low, high }: { readonly estimate: number; readonly low: number; readonly high: number }) =>

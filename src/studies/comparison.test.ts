@@ -60,7 +60,7 @@ describe('a comparison', () => {
     const figures = (report: typeof first) => report.rows.map(({ metrics }) => metrics)
     expect(figures(again)).toEqual(figures(first))
     const page = readFileSync(first.report, 'utf8')
-    expect(page).toContain('better and ▼ worse than popularity')
+    expect(page).toContain('▲ better and ▼ worse than popularity')
     expect(page).toContain('time against quality')
     expect(readFileSync(first.csv, 'utf8').split('\n')[0]).toBe(
       'dataset,model,epsilon,delta,metric,mean,std_dev,seeds,train_seconds,refusal',
