@@ -221,7 +221,7 @@ export function evaluateRanker(ranker: Ranker, people: RankedPeople, request: Ev
         ...(tieEnds ? { tieEnds } : {}),
       }
       for (const { of, out, k } of accuracy) out[p] = of(person, k)
-      if (aucs && aucOf) aucs[p] = aucOf(row, relevant, isRelevant)
+      if (aucs && aucOf) aucs[p] = aucOf(row, relevant, relevantTo, p + 1)
 
       const items = ranks.items.subarray(0, ranks.length)
       lists.lengths[p] = Math.min(listDepth, ranks.length)
@@ -414,35 +414,37 @@ function writeInclusions(
 }
 
 /** `auc` of ranking.ts over all candidates without ranking them: each is placed among the relevant scores, which are few. */
-function aucScratch(itemCount: number): (row: Float32Array, relevant: Uint32Array, isRelevant: (item: number) => boolean) => number {
+function aucScratch(itemCount: number): (row: Float32Array, relevant: Uint32Array, relevantTo: Uint32Array, mark: number) => number {
   const scratch = new Float32Array(itemCount)
-  return (row, relevant, isRelevant) => {
-    const sorted = scratch.subarray(0, relevant.length)
-    for (let i = 0; i < relevant.length; i++) sorted[i] = row[relevant[i] as number] as number
+  return (row, relevant, relevantTo, mark) => {
+    const count = relevant.length
+    const sorted = scratch.subarray(0, count)
+    for (let i = 0; i < count; i++) sorted[i] = row[relevant[i] as number] as number
     sorted.sort()
     let negatives = 0
     let wins = 0
     for (let item = 0; item < itemCount; item++) {
       const score = row[item] as number
-      if (score === Number.NEGATIVE_INFINITY || isRelevant(item)) continue
+      if (score === Number.NEGATIVE_INFINITY || relevantTo[item] === mark) continue
       negatives++
-      const above = firstWhere(sorted, (value) => value > score)
-      wins += sorted.length - above + (above - firstWhere(sorted, (value) => value >= score)) / 2
+      // A good model leaves most candidates below everything relevant.
+      if (score < (sorted[0] as number)) {
+        wins += count
+        continue
+      }
+      // The first relevant score that is not below this one.
+      let low = 0
+      let high = count
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if ((sorted[middle] as number) < score) low = middle + 1
+        else high = middle
+      }
+      wins += count - low
+      for (; low < count && sorted[low] === score; low++) wins -= 0.5
     }
-    return negatives === 0 ? Number.NaN : wins / (negatives * relevant.length)
+    return negatives === 0 ? Number.NaN : wins / (negatives * count)
   }
-}
-
-/** First index of an ascending array where `holds` is true, which it stays from there on; its length if nowhere. */
-function firstWhere(sorted: Float32Array, holds: (value: number) => boolean): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (holds(sorted[middle] as number)) high = middle
-    else low = middle + 1
-  }
-  return low
 }
 
 interface Facts {
