@@ -1,28 +1,11 @@
 /**
  * Binomial tails and intervals in the log domain: what the audits' p-values stand on. Exact sums, no normal approximation.
  */
-
-/** ln Γ(x) for x > 0 (Lanczos, g = 7, n = 9; relative error below 1e-13). */
-export function logGamma(x: number): number {
-  if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x)
-  const shifted = x - 1
-  let sum = 0.99999999999980993
-  for (let i = 0; i < lanczos.length; i++) sum += (lanczos[i] as number) / (shifted + i + 1)
-  const t = shifted + 7.5
-  return 0.5 * Math.log(2 * Math.PI) + (shifted + 0.5) * Math.log(t) - t + Math.log(sum)
-}
-
-const lanczos = [
-  676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012,
-  9.9843695780195716e-6, 1.5056327351493116e-7,
-]
+import { logBinomialPmf } from '../privacy/index.ts'
 
 /** P[Bin(trials, p) = k]. */
 export function binomialPmf(k: number, trials: number, p: number): number {
-  if (k < 0 || k > trials) return 0
-  if (p <= 0) return k === 0 ? 1 : 0
-  if (p >= 1) return k === trials ? 1 : 0
-  return Math.exp(logGamma(trials + 1) - logGamma(k + 1) - logGamma(trials - k + 1) + k * Math.log(p) + (trials - k) * Math.log1p(-p))
+  return k < 0 || k > trials ? 0 : Math.exp(logBinomialPmf(trials, k, p))
 }
 
 /** P[Bin(trials, p) ≥ k], summed over the smaller tail. */

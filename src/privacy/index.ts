@@ -22,6 +22,7 @@ export {
   priceDpSgd,
 } from './accounting/price.ts'
 export { rdpAccountant, rdpAt } from './accounting/rdp.ts'
+export { logBinomialPmf } from './accounting/special.ts'
 export {
   adaptiveClipStep,
   type ClippingPolicy,

@@ -4,7 +4,7 @@
  *
  * For deciding whether a program is right, not for pricing: the accountants have their own, one-sided arithmetic.
  */
-import { erfc, logGamma, normalCdf } from './accounting/special.ts'
+import { erfc, logBinomialPmf, logGamma, normalCdf } from './accounting/special.ts'
 
 /** Regularised upper incomplete gamma function Q(a, x), a > 0: series below a + 1, Lentz's continued fraction above. */
 function upperGamma(a: number, x: number): number {
@@ -81,13 +81,7 @@ export function binomialTwoSided(count: number, trials: number, rate: number): n
   let below = 0
   let at = 0
   for (let k = 0; k <= count; k++) {
-    at = Math.exp(
-      logGamma(trials + 1) -
-        logGamma(k + 1) -
-        logGamma(trials - k + 1) +
-        (k === 0 ? 0 : k * Math.log(rate)) +
-        (trials - k) * Math.log1p(-rate),
-    )
+    at = Math.exp(logBinomialPmf(trials, k, rate))
     below += at
   }
   return Math.min(1, 2 * Math.min(below, Math.max(0, 1 - below + at)))

@@ -5,7 +5,7 @@
 import type { SplitOptions } from '../data/index.ts'
 import { checkNumber, TacetError } from '../errors.ts'
 import { checkPlan } from '../privacy/index.ts'
-import { type RecipeName, type RecipeOverrides, recipeNames, type WideAndDeepSettings } from '../training/index.ts'
+import { clippingNames, type RecipeName, type RecipeOverrides, recipeNames, type WideAndDeepSettings } from '../training/index.ts'
 import type { PrivateVocabulary } from './private-vocabulary.ts'
 import type { ModelName, TrainRequest } from './types.ts'
 
@@ -26,6 +26,7 @@ export interface ResolvedRequest {
   readonly seed: number | null
   readonly itemMetadata: boolean
   readonly privateVocabulary: boolean
+  readonly threads: number
   readonly checkpointEvery: number | null
   readonly out: string
 }
@@ -48,6 +49,8 @@ export interface RunConfig {
   readonly itemMetadata: boolean
   readonly seed: number | null
   readonly noiseSource: 'csprng' | 'seeded'
+  /** Speed only. */
+  readonly threads: number
   readonly checkpointEvery: number | null
 }
 
@@ -63,7 +66,7 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
         wayOut: 'leave out --cut-timestamp, or say --split chronological',
       })
   }
-  const { epsilon, noiseMultiplier, noPrivacy, delta, seed, checkpointEvery } = request
+  const { epsilon, noiseMultiplier, noPrivacy, delta, seed, threads, checkpointEvery } = request
   const asked = [epsilon !== undefined, noiseMultiplier !== undefined, noPrivacy === true].filter(Boolean).length
   if (asked === 0)
     throw new TacetError('invalid-argument', 'the run says nothing about privacy', {
@@ -95,15 +98,17 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
   if (epsilon !== undefined) checkNumber('epsilon', epsilon, { above: 0 })
   if (delta !== undefined) checkNumber('delta', delta, { above: 0, below: 1 })
   if (seed !== undefined) checkNumber('seed', seed, { atLeast: 0, atMost: Number.MAX_SAFE_INTEGER, integer: true })
+  if (threads !== undefined) checkNumber('threads', threads, { atLeast: 1, atMost: 64, integer: true })
   if (checkpointEvery !== undefined) checkNumber('checkpoint-every', checkpointEvery, { atLeast: 1, integer: true })
   const overrides = definedOnly({
     epochs: request.epochs === undefined ? undefined : checkNumber('epochs', request.epochs, { above: 0 }),
     batchSize: request.batchSize === undefined ? undefined : checkNumber('batch-size', request.batchSize, { atLeast: 1, integer: true }),
     learningRate: request.learningRate === undefined ? undefined : checkNumber('learning-rate', request.learningRate, { above: 0 }),
+    clipping: request.clipping === undefined ? undefined : oneOf('clipping', request.clipping, clippingNames),
     maxGradNorm: request.maxGradNorm === undefined ? undefined : checkNumber('max-grad-norm', request.maxGradNorm, { above: 0 }),
   })
   if (model === 'bias-factors') {
-    const [foreign] = [...Object.keys(overrides), ...(request.recipe === undefined ? [] : ['recipe'])]
+    const [foreign] = [...Object.keys(overrides), ...(['recipe', 'threads'] as const).filter((setting) => request[setting] !== undefined)]
     if (foreign !== undefined)
       throw new TacetError('invalid-argument', `bias-factors has no ${foreign}: it is not trained in steps`, {
         wayOut: 'leave it out, or say --model wide-and-deep',
@@ -123,6 +128,7 @@ export function resolveRequest(request: TrainRequest): ResolvedRequest {
     seed: seed ?? null,
     itemMetadata: request.itemMetadata ?? false,
     privateVocabulary: request.privateVocabulary ?? false,
+    threads: threads ?? 1,
     checkpointEvery: checkpointEvery ?? null,
     out: request.out,
   }
@@ -146,8 +152,9 @@ export function parseConfig(
         wayOut: 'restore the file from a copy, or train again',
       },
     )
-  // Runs older than the field have public ids.
-  const config = { privateVocabulary: null, ...value } as unknown as RunConfig
+  // Runs older than these fields have public ids and one thread.
+  const config = { privateVocabulary: null, threads: 1, ...value } as unknown as RunConfig
+  if (!Number.isInteger(config.threads) || config.threads < 1) throw wrong('threads')
   if (!modelNames.includes(config.model)) throw wrong('model')
   if (typeof config.data !== 'object' || config.data === null || typeof config.data.path !== 'string') throw wrong('data')
   if (!splitKinds.includes(config.split?.kind as 'random')) throw wrong('split')

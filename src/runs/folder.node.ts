@@ -80,7 +80,7 @@ export function createWorkingFolder(out: string): { readonly folder: string; rea
   checkOutput(out)
   const folder = workingFolderOf(out)
   try {
-    const madeParent = makeParents(dirname(folder))
+    const madeParent = makeFolders(dirname(folder))
     mkdirSync(folder)
     mkdirSync(join(folder, 'private'), { mode: 0o700 })
     syncFolder(folder)
@@ -104,9 +104,9 @@ export function createWorkingFolder(out: string): { readonly folder: string; rea
  * file" to a new folder (/proc).
  * @returns the topmost folder that had to be made
  */
-function makeParents(folder: string): string | undefined {
+export function makeFolders(folder: string): string | undefined {
   if (existsSync(folder)) return undefined
-  const above = makeParents(dirname(folder))
+  const above = makeFolders(dirname(folder))
   mkdirSync(folder)
   return above ?? folder
 }

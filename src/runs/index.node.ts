@@ -1,6 +1,6 @@
 /** Runs, the parts that touch files: training into a run folder, resuming, evaluating, recommending. */
 export type { RunConfig } from './config.ts'
-export { RUN_FORMAT_VERSION } from './folder.node.ts'
+export { makeFolders, RUN_FORMAT_VERSION } from './folder.node.ts'
 export type { RunModel } from './model.ts'
 export { resumeAnyRun, taskOfRun, trainRun } from './ranking/dispatch.node.ts'
 export {

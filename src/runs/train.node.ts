@@ -110,6 +110,7 @@ export async function train(request: TrainRequest, io: RunIo = {}): Promise<Trai
     itemMetadata: resolved.itemMetadata,
     seed: resolved.seed,
     noiseSource: resolved.seed === null ? 'csprng' : 'seeded',
+    threads: resolved.threads,
     checkpointEvery: resolved.checkpointEvery,
   }
   checkTrainable(config, data, split)
@@ -282,6 +283,7 @@ async function trainNetwork(
     ratings: pick(known.values, split.train, Float32Array),
     maxBatch: plan ? maxBatchFor(plan) : batchSize,
     random: engineRandom,
+    threads: config.threads,
   })
   try {
     const pin = { dataFingerprint: fingerprintOf(data), planId: plan ? planId(plan) : 'none' }

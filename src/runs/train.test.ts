@@ -119,6 +119,30 @@ describe('a private run', () => {
     expect(report.metrics.rmse).toBeLessThan(report.baselines.constant.rmse)
   })
 
+  test.each(['flat', 'automatic', 'adaptive'] as const)('may clip by %s at the recipe’s price, and says how', async (clipping) => {
+    const report = await train(network({ clipping, epochs: 1, maxGradNorm: 0.5 }))
+    const { plan } = json(out, files.config).training
+    expect(plan.clipping.kind).toBe(clipping)
+    expect(report.privacy?.noiseMultiplier).toBe(1.5)
+    expect(report.privacy?.maxGradNorm).toBe(clipping === 'adaptive' ? null : 0.5)
+    // One price whatever the clipping: the adaptive count is paid for inside σ.
+    const steps = { kind: 'repeated', times: plan.steps, event: { kind: 'poisson-sampled', sampleRate: plan.sampleRate } }
+    expect(json(out, files.events).event).toMatchObject(steps)
+    expect(readFileSync(join(out, files.statement), 'utf8')).toContain(
+      { flat: '0.5 on the L2 norm', automatic: '0.5 by AUTO-S', adaptive: 'adaptive from 0.5' }[clipping],
+    )
+    expect((await evaluateRun(out)).metrics).toEqual(report.metrics)
+  })
+
+  test('with two threads differs from one in rounding only', async () => {
+    const batches = { recipe: 'repaired', batchSize: 4000, epochs: 2, noiseMultiplier: 1 } as const
+    const one = await train(network({ ...batches }))
+    const two = await train(network({ ...batches, threads: 2, out: `${out}-two` }))
+    expect(json(`${out}-two`, files.config).threads).toBe(2)
+    expect(two.privacy).toEqual(one.privacy)
+    expect(two.metrics.rmse).toBeCloseTo(one.metrics.rmse, 4)
+  })
+
   test('without a seed draws from the operating system, and two of them differ', async () => {
     const { seed: _, ...unseeded } = bias()
     const first = await train(unseeded)
@@ -212,6 +236,14 @@ describe('a request is refused before anything is written when', () => {
     ['the batch is empty', 'invalid-argument', { model: 'wide-and-deep', batchSize: 0 }],
     ['steps are set for bias-factors', 'invalid-argument', { epochs: 3 }],
     ['item metadata is asked of Wide & Deep', 'invalid-argument', { model: 'wide-and-deep', itemMetadata: true }],
+    ['the clipping is unknown', 'invalid-argument', { model: 'wide-and-deep', clipping: 'ghost' }],
+    [
+      'a clipping is asked of a run without privacy',
+      'invalid-argument',
+      { model: 'wide-and-deep', epsilon: undefined, noPrivacy: true, clipping: 'flat' },
+    ],
+    ['threads are set for bias-factors', 'invalid-argument', { threads: 2 }],
+    ['threads are not a number of threads', 'invalid-argument', { model: 'wide-and-deep', threads: 0 }],
     ['the seed is not a whole number', 'invalid-argument', { seed: 1.5 }],
     ['the data are not there', 'missing-file', { dataPath: '/nowhere/at/all' }],
   ])('%s', async (_why, code, over) => {

@@ -27,6 +27,8 @@ export interface TrainRequest {
   readonly batchSize?: number
   readonly learningRate?: number
   readonly maxGradNorm?: number
+  /** Wide & Deep with privacy: flat, automatic or adaptive instead of the recipe's own clipping. */
+  readonly clipping?: string
   /** One of noiseMultiplier, epsilon and noPrivacy must be given. σ is for Wide & Deep only. */
   readonly noiseMultiplier?: number
   readonly epsilon?: number
@@ -39,6 +41,8 @@ export interface TrainRequest {
   readonly itemMetadata?: boolean
   /** Choose privately which ids to name, where they are read off the interactions. Part of ε and δ goes to it. Default false: they are public. */
   readonly privateVocabulary?: boolean
+  /** Threads that share a large batch, 1 … 64. Changes the order of additions and nothing that was promised. Default 1. */
+  readonly threads?: number
   /** The run folder to make; must not exist. */
   readonly out: string
   /** Steps between checkpoints, and the steps paid for at once. Default: a tenth of the run, at most 500. */

@@ -28,6 +28,8 @@ export { createNormalStream, type NormalStream } from './ranking/normal-stream.t
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
 export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
 export {
+  type ClippingName,
+  clippingNames,
   loopOf,
   networkData,
   type RecipeName,

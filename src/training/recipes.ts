@@ -17,7 +17,15 @@ import {
   type WideAndDeepData,
   withAvailableFeatures,
 } from '../models/index.ts'
-import { type CalibrateNoise, calibrate, type PrivacyEvent, type PrivatePlan, planDpSgd } from '../privacy/index.ts'
+import {
+  type CalibrateNoise,
+  calibrate,
+  checkPlan,
+  type DpSgdRequest,
+  type PrivacyEvent,
+  type PrivatePlan,
+  planDpSgd,
+} from '../privacy/index.ts'
 import type { Optimizer } from './engine.ts'
 import type { Averaging, TrainingLoop } from './loop.ts'
 
@@ -30,9 +38,22 @@ export interface RecipeOverrides {
   /** Expected batch size with privacy, batch size without. */
   readonly batchSize?: number
   readonly learningRate?: number
-  /** The joint L2 sensitivity of the clipped sum: bounds of single blocks keep their proportions. */
+  /** The joint L2 sensitivity of the clipped sum: bounds of single blocks keep their proportions. Adaptive clipping starts from it. */
   readonly maxGradNorm?: number
+  /** Default: paper flat, repaired per block. */
+  readonly clipping?: ClippingName
 }
+
+/** How gradients may be clipped instead of the recipe's way. */
+export const clippingNames = ['flat', 'automatic', 'adaptive'] as const
+export type ClippingName = (typeof clippingNames)[number]
+
+/** AUTO-S of Bu et al. 2023, with their stability. */
+const autoStability = 0.01
+/** Andrew et al. 2021: the median, a rate of .2, and noise of a twentieth of the batch on the count. */
+const adaptiveQuantile = 0.5
+const adaptiveRate = 0.2
+const countNoiseShare = 1 / 20
 
 export interface RecipeRequest {
   readonly recipe: RecipeName
@@ -85,6 +106,10 @@ export function resolveRecipe(
       })
     checkNumber('max-grad-norm', overrides.maxGradNorm, { above: 0 })
   }
+  if (overrides.clipping !== undefined && privacy === null)
+    throw new TacetError('invalid-argument', 'clipping means nothing without privacy: nothing is clipped', {
+      wayOut: 'leave out --clipping',
+    })
   if (overrides.batchSize !== undefined && overrides.batchSize > rows)
     throw new TacetError('invalid-argument', `batch size ${overrides.batchSize} is larger than the data: ${rows} training rows`, {
       wayOut: `use a --batch-size of at most ${rows}`,
@@ -105,7 +130,7 @@ function paper(
   const batchSize = checkNumber('batch-size', overrides.batchSize ?? Math.min(paperBatchSize, rows), { atLeast: 1, integer: true })
   const plan =
     privacy &&
-    planDpSgd({
+    planClipped(overrides.clipping, overrides.maxGradNorm ?? 1, {
       privacyUnit: 'rating',
       datasetSize: rows,
       expectedBatchSize: batchSize,
@@ -130,6 +155,36 @@ function paper(
 
 const target = (privacy: NonNullable<RecipeRequest['privacy']>): { epsilon: number } | { noiseMultiplier: number } =>
   privacy.noiseMultiplier === undefined ? { epsilon: privacy.epsilon as number } : { noiseMultiplier: privacy.noiseMultiplier }
+
+/**
+ * A plan with the clipping asked for in place of the recipe's, at the same sensitivity and price.
+ * @param maxGradNorm joint sensitivity; where adaptive clipping starts
+ */
+function planClipped(clipping: ClippingName | undefined, maxGradNorm: number, request: DpSgdRequest): PrivatePlan {
+  const plan = planDpSgd(request)
+  switch (clipping) {
+    case undefined:
+      return plan
+    case 'flat':
+      return checkPlan({ ...plan, clipping: { kind: 'flat', maxGradNorm } })
+    case 'automatic':
+      return checkPlan({ ...plan, clipping: { kind: 'automatic', maxGradNorm, stability: autoStability } })
+    case 'adaptive': {
+      // The count is paid for inside σ: its noise must be well above it, or little would be left for the gradients (gradientShare).
+      const countNoiseStdDev = Math.max(countNoiseShare * plan.expectedBatchSize, 2 * (plan.noiseMultiplier as number))
+      return checkPlan({
+        ...plan,
+        clipping: {
+          kind: 'adaptive',
+          initialMaxGradNorm: maxGradNorm,
+          targetQuantile: adaptiveQuantile,
+          learningRate: adaptiveRate,
+          countNoiseStdDev,
+        },
+      })
+    }
+  }
+}
 
 /**
  * The repaired recipe at one price. Bounds and rates are per block of parameters, in the proportions given: noise is the same on every coordinate,
@@ -220,7 +275,7 @@ function repaired(
   const bounds = blocks.map((name) => blockValue(name, anchor.bounds))
   const joint = Math.hypot(...bounds)
   const maxGradNorm = overrides.maxGradNorm ?? anchor.maxGradNorm * scaleOf(ratingScale)
-  const plan = planDpSgd({
+  const plan = planClipped(overrides.clipping, maxGradNorm, {
     privacyUnit: 'rating',
     datasetSize: rows,
     expectedBatchSize: checkNumber('batch-size', batchSize, { atLeast: 1, integer: true }),

@@ -205,6 +205,42 @@ const rows: readonly Row[] = [
     code: 'output-not-writable',
     says: ['plain-file'],
   },
+  // A file system without room for folders: Node's recursive mkdir never comes back from it.
+  {
+    what: 'an out folder where there can be none',
+    argv: () => ['train', '--data', good, '--out', '/proc/nowhere/run', ...privately],
+    status: 2,
+    code: 'output-not-writable',
+    says: ['/proc/nowhere', 'name a folder you may write to'],
+  },
+  {
+    what: 'a study where there can be none',
+    argv: () => ['study', 'wide-and-deep-dp', '--data', good, '--out', '/proc/nowhere/study'],
+    status: 2,
+    code: 'output-not-writable',
+    says: ['/proc/nowhere', '--out'],
+  },
+  {
+    what: 'a private vocabulary where public tables name everything',
+    argv: () => train(...privately, '--private-vocabulary', '--cut-timestamp', '970900000'),
+    status: 2,
+    code: 'invalid-argument',
+    says: ['public tables', 'leave out --private-vocabulary'],
+  },
+  {
+    what: 'a private vocabulary without privacy',
+    argv: () => train('--no-privacy', '--private-vocabulary'),
+    status: 2,
+    code: 'invalid-argument',
+    says: ['--private-vocabulary contradicts --no-privacy'],
+  },
+  {
+    what: 'clipping of bias-factors',
+    argv: () => train(...privately, '--clipping', 'adaptive'),
+    status: 2,
+    code: 'invalid-argument',
+    says: ['--clipping goes with --model wide-and-deep'],
+  },
   {
     what: 'a setting beside --resume',
     argv: () => ['train', '--resume', out(), '--epsilon', '2'],

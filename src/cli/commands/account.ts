@@ -29,9 +29,10 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
     .command('account')
     .description('Price a plan of private training, find the noise for a price, or price a file of events')
     .addOption(
-      new Option('--noise-multiplier <s>', 'σ: noise standard deviation ÷ sensitivity').argParser(
-        numberFlag('--noise-multiplier', { above: 0 }),
-      ),
+      new Option(
+        '--noise-multiplier <s>',
+        'σ: noise standard deviation ÷ sensitivity, which is the clip norm C; with fixed-without-replacement it is 2C (one row replaced moves the sum by two)',
+      ).argParser(numberFlag('--noise-multiplier', { above: 0 })),
     )
     .addOption(
       new Option('--epsilon <e>', 'in place of --noise-multiplier: find the σ that meets this ε')
