@@ -2,7 +2,7 @@
  * Trains `bpr`: matrix factorisation by stochastic gradient descent, one like after the other against drawn items that the person does not have.
  * With `loss=1` the same model by logistic loss on single pairs, as in Rendle et al. 2020.
  *
- * Not private: it holds a row a person, and its steps are neither clipped nor noised. Training on one thread; a seed gives the same factors to the
+ * Without privacy it holds a row a person, and its steps are neither clipped nor noised; with it, private-bpr.ts trains the item side alone. Training on one thread; a seed gives the same factors to the
  * bit in one kernel build.
  *
  * @see Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback"
@@ -10,6 +10,8 @@
 import { TacetError } from '../../errors.ts'
 import { createBprRanker, createFactorDescent, rateOf, withoutPadding } from '../../models/index.ts'
 import { fillNormals } from '../../random/index.ts'
+import { personOnly } from './person-budget.ts'
+import { fitPrivateBpr, planPrivateBpr, privateBprParameters } from './private-bpr.ts'
 import type { RankingFitRequest, RankingTrainer } from './trainer.ts'
 
 export const bprTrainer: RankingTrainer = {
@@ -17,27 +19,31 @@ export const bprTrainer: RankingTrainer = {
   about: 'matrix factorisation by stochastic gradient descent: a liked item above a drawn one (BPR), or liked or not (logistic)',
   parameters: {
     dimension: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'coordinates of each vector' },
-    epochs: { default: 60, atLeast: 1, integer: true, about: 'passes over all likes' },
-    learningRate: { default: 0.1, above: 0, atMost: 1, about: 'step size of the first pass; it falls to a tenth' },
-    regularisation: { default: 0.01, atLeast: 0, atMost: 1, about: 'pull of vectors and biases to 0 in each step' },
+    epochs: { default: 30, atLeast: 1, integer: true, about: 'passes over all likes' },
+    learningRate: { default: 0.1, above: 0, atMost: 1, about: 'step size of the first pass; it falls on a straight line' },
+    regularisation: { default: 0.02, atLeast: 0, atMost: 1, about: 'pull of vectors and biases to 0 in each step' },
     initialStdDev: { default: 0.1, above: 0, atMost: 1, about: 'standard deviation of the first coordinates' },
-    negatives: { default: 1, atLeast: 1, atMost: 100, integer: true, about: 'items drawn beside each like, anew in each pass' },
+    negatives: { default: 5, atLeast: 1, atMost: 100, integer: true, about: 'items drawn beside each like, anew in each pass' },
+    hardest: {
+      default: 1,
+      atLeast: 0,
+      atMost: 1,
+      integer: true,
+      about: '1: step against the drawn item that scores highest; 0: against each of them (with loss=1 always)',
+    },
     loss: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '0: a like above a drawn item; 1: logistic, liked or not' },
     itemBias: { default: 1, atLeast: 0, atMost: 1, integer: true, about: '1: items have a bias (with loss=1 always)' },
+    ...privateBprParameters,
   },
-  privateFor: [],
-  refusal: {
-    reason: 'bpr keeps a row for every person, made by steps that read their likes exactly',
-    wayOut: 'Use item-gram or dpals, which are private for a whole person, or train with --no-privacy.',
-  },
+  privateFor: ['user'],
+  refusal: personOnly('bpr'),
+  plan: ({ parameters, privacy, personCount, itemCount }) => planPrivateBpr(parameters, privacy, personCount, itemCount),
   fit,
 }
 
-async function fit({ positives, parameters, privacy, random, onProgress, signal }: RankingFitRequest) {
-  if (privacy !== null) {
-    const { reason, wayOut } = bprTrainer.refusal as { reason: string; wayOut: string }
-    throw new TacetError('unsafe-plan', reason, { wayOut, details: { model: 'bpr', unit: privacy.unit } })
-  }
+async function fit(request: RankingFitRequest) {
+  if (request.privacy !== null) return fitPrivateBpr(request, request.privacy)
+  const { positives, parameters, random, onProgress, signal } = request
   const { dimension, epochs, learningRate, regularisation, initialStdDev, negatives } = parameters as Readonly<Record<string, number>> & {
     dimension: number
     epochs: number
@@ -47,6 +53,7 @@ async function fit({ positives, parameters, privacy, random, onProgress, signal 
     negatives: number
   }
   const loss = parameters['loss'] === 1 ? 'pointwise' : 'pairwise'
+  const hardest = loss === 'pairwise' && parameters['hardest'] === 1
   const hasBias = loss === 'pointwise' || parameters['itemBias'] === 1
   const { personCount, itemCount } = positives
   const descent = createFactorDescent({
@@ -55,6 +62,7 @@ async function fit({ positives, parameters, privacy, random, onProgress, signal 
     dimension,
     likes: positives.items.length,
     negatives,
+    hardest,
     loss,
     itemBias: hasBias,
   })
@@ -102,6 +110,6 @@ async function fit({ positives, parameters, privacy, random, onProgress, signal 
     itemFactors: { shape: [itemCount, dimension], data: withoutPadding(descent.itemFactors, width, dimension) },
     itemBias: hasBias ? descent.itemBias.slice() : null,
     prior,
-    foldIn: { loss, negatives, learningRate, regularisation, epochs, intercept: descent.intercept, personBias },
+    foldIn: { loss, negatives, hardest, learningRate, regularisation, epochs, intercept: descent.intercept, personBias },
   })
 }

@@ -15,51 +15,16 @@ import { itemCounts } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
 import { symmetricEigen } from '../../kernels/index.ts'
 import { createItemFoldIn, type Ranker } from '../../models/index.ts'
-import type { ClippingPolicy, PrivacyEvent } from '../../privacy/index.ts'
+import type { PrivacyEvent } from '../../privacy/index.ts'
 import { createMovingTable, type TableFactors } from './moving-table.ts'
-import { personMu, personOnly } from './person-budget.ts'
+import { personOnly } from './person-budget.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
-import { choosePersonSampling } from './sampling-choice.ts'
+import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
-import {
-  createClippedSummer,
-  type PersonObjective,
-  type PersonPlan,
-  type PersonSampling,
-  personUnits,
-  planPersonSteps,
-  removeDirection,
-  runPersonSteps,
-} from './user-dp-sgd.ts'
+import { createClippedSummer, type PersonObjective, personUnits, removeDirection, runPersonSteps } from './user-dp-sgd.ts'
 
 const name = 'item-fold-in'
-
-/** Settings of every trainer that samples people. */
-export const personSamplingParameters = {
-  steps: { default: 16, atLeast: 1, atMost: 100_000, integer: true, about: 'noisy steps (without privacy: full passes)' },
-  sampleRate: {
-    default: 1,
-    above: 0,
-    atMost: 1,
-    about: 'private: chance of a person, or of an interaction, per step; 1 = everybody every step',
-  },
-  sampling: {
-    default: 1,
-    atLeast: 0,
-    atMost: 2,
-    integer: true,
-    about: 'private: 1 samples people (ULS), 2 samples interactions (ELS), 0 whichever is cheaper at this ε',
-  },
-  maxInteractions: {
-    default: 0,
-    atLeast: 0,
-    atMost: 65_536,
-    integer: true,
-    about: 'private: most interactions of a person in their mean (ULS), or sampled at all (ELS); 0 = 65,536 for ULS, 20 for ELS',
-  },
-  clipping: { default: 0, atLeast: 0, atMost: 2, integer: true, about: 'private: 0 flat, 1 automatic (AUTO-S), 2 adaptive (median norm)' },
-} as const satisfies Record<string, ParameterSpec>
 
 const parameters = {
   dimensions: {
@@ -69,92 +34,14 @@ const parameters = {
     integer: true,
     about: 'length of an item vector; 0 = by people and ε (64 without privacy)',
   },
-  head: { default: 0, atLeast: 0, integer: true, about: 'how many of the most popular items have vectors; 0 = by people and ε' },
   ...personSamplingParameters,
-  maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient (its length before is at most 1)' },
-  popularityShare: { default: 0, atLeast: 0, atMost: 0.99, about: 'private: share of μ² for the popularity release; 0 = by people and ε' },
   damping: { default: 0.4, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping)' },
-  retention: { default: 0.85, atLeast: 0, atMost: 0.999, about: 'what is kept of the sum of earlier steps at each new one' },
   popularityTaste: { default: 0.6, atLeast: 0, about: 'weight of how mainstream somebody is, next to the item vectors' },
   popularityWeight: { default: 0.1, atLeast: 0, about: 'weight of popularity itself in every list' },
   rowFloor,
 } as const satisfies Record<string, ParameterSpec>
 
 type Settings = Readonly<Record<keyof typeof parameters, number>>
-
-// --- the plan --------------------------------------------------------------------------------------------------------------------------
-
-interface FoldInPlan {
-  readonly popularityMu: number
-  readonly steps: PersonPlan
-  readonly head: number
-  readonly dimensions: number
-}
-
-const clamp = (value: number, least: number, most: number) => Math.min(most, Math.max(least, value))
-
-/** The policy that `--param clipping=` names. */
-export function clippingOf(code: number, maxGradNorm: number): (noiseMultiplier: number, expectedBatchSize: number) => ClippingPolicy {
-  return (noiseMultiplier, expectedBatchSize) => {
-    if (code === 1) return { kind: 'automatic', maxGradNorm, stability: maxGradNorm / 10 }
-    if (code === 2)
-      return {
-        kind: 'adaptive',
-        initialMaxGradNorm: maxGradNorm,
-        targetQuantile: 0.5,
-        learningRate: 0.2,
-        // Twice what the price needs at least: the count takes a thirty-second of 1/σ², and less where a twentieth of the batch is more.
-        countNoiseStdDev: Math.max(2 * noiseMultiplier, expectedBatchSize / 20),
-      }
-    return { kind: 'flat', maxGradNorm }
-  }
-}
-
-/** ULS or ELS and the bound k, as the parameters say or, for 0, as the prices say. */
-export function samplingOf(
-  settings: Readonly<Record<keyof typeof personSamplingParameters, number>>,
-  model: string,
-  personCount: number,
-  privacy: RankingPrivacy,
-): { readonly sampling: PersonSampling; readonly interactionsPerPerson: number } {
-  const most = (sampling: PersonSampling) => settings.maxInteractions || (sampling === 'people' ? 65_536 : 20)
-  const sampling =
-    settings.sampling === 1
-      ? 'people'
-      : settings.sampling === 2
-        ? 'interactions'
-        : choosePersonSampling({
-            model,
-            personCount,
-            interactionsPerPerson: most('interactions'),
-            sampleRate: settings.sampleRate,
-            steps: settings.steps,
-            privacy,
-          }).cheaper
-  return { sampling, interactionsPerPerson: most(sampling) }
-}
-
-/** Everything that is fixed before the data is seen: from public sizes, ε and δ. */
-function planFoldIn(settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number): FoldInPlan {
-  const mu = personMu(name, privacy)
-  const strength = personCount * mu
-  const share = settings.popularityShare || clamp(200 / strength, 0.05, 0.9)
-  const popularityMu = mu * Math.sqrt(share)
-  const popularity: PrivacyEvent = { kind: 'gaussian', noiseMultiplier: 1 / popularityMu }
-  const head = Math.min(itemCount, settings.head || Math.round(clamp(38 * Math.cbrt(strength), 60, 2_500)))
-  const dimensions = Math.min(settings.dimensions || Math.round(clamp(strength / 120, 2, 48)), Math.max(1, head - 1))
-  const steps = planPersonSteps({
-    model: name,
-    ...samplingOf(settings, name, personCount, privacy),
-    personCount,
-    sampleRate: settings.sampleRate,
-    steps: settings.steps,
-    clipping: clippingOf(settings.clipping, settings.maxGradNorm),
-    privacy,
-    beside: [popularity],
-  })
-  return { popularityMu, steps, head, dimensions }
-}
 
 // --- the objective ---------------------------------------------------------------------------------------------------------------------
 
@@ -266,7 +153,12 @@ function assemble(
 async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
   const { positives, random, spend, onProgress, signal } = request
   const settings = request.parameters as Settings
-  const { popularityMu, steps, head: size, dimensions } = planFoldIn(settings, privacy, positives.personCount, positives.itemCount)
+  const {
+    popularityMu,
+    steps,
+    head: size,
+    dimensions,
+  } = planFactors(name, settings, privacy, { ...positives, dimensions: settings.dimensions })
   const popularity = releasePopularity(positives, {
     mu: popularityMu,
     floor: settings.rowFloor,
@@ -327,8 +219,8 @@ export const itemFoldInTrainer: RankingTrainer = {
   privateFor: ['user'],
   refusal: personOnly(name),
   plan({ parameters: settings, privacy, personCount, itemCount }): readonly PrivacyEvent[] {
-    const { popularityMu, steps } = planFoldIn(settings as Settings, privacy, personCount, itemCount)
-    return [{ kind: 'gaussian', noiseMultiplier: 1 / popularityMu }, steps.event]
+    const { dimensions } = settings as Settings
+    return factorEvents(planFactors(name, settings as Settings, privacy, { personCount, itemCount, dimensions }))
   },
   fit: (request) => (request.privacy === null ? fitExactly(request) : fitPrivately(request, request.privacy)),
 }

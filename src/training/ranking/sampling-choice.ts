@@ -36,7 +36,7 @@ export interface SamplingChoice {
  * @throws TacetError as `planPersonSteps`
  */
 export function choosePersonSampling(
-  request: Pick<PersonPlanRequest, 'model' | 'personCount' | 'interactionsPerPerson' | 'sampleRate' | 'steps'> & {
+  request: Pick<PersonPlanRequest, 'model' | 'personCount' | 'interactionsPerPerson' | 'sampleRate' | 'steps' | 'beside'> & {
     readonly privacy: RankingPrivacy
     readonly coherence?: number
   },

@@ -1,0 +1,170 @@
+/**
+ * `bpr` private for a whole person: the pairwise loss of Rendle et al. 2009, of which only the item side leaves anybody. A person's vector is folded
+ * in from their own likes against the public item table at every step, and is gone after it; the items they are compared with are drawn evenly from
+ * the public head, never by raw popularity and never from other people of the batch (user-dp-sgd.ts, `refuseCrossPerson`).
+ *
+ * The released model has item vectors and biases and no row of anybody: strangers and the trained-on are folded in alike.
+ */
+import { createBprRanker, type Ranker } from '../../models/index.ts'
+import type { PrivacyEvent } from '../../privacy/index.ts'
+import type { RandomSource } from '../../random/index.ts'
+import { createMovingTable } from './moving-table.ts'
+import { headOf, restrictedTo } from './popular-head.ts'
+import { releasePopularity, rowFloor } from './popularity.ts'
+import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
+import type { ParameterSpec, RankingFitRequest, RankingPrivacy } from './trainer.ts'
+import { type PersonObjective, type PersonRows, runPersonSteps } from './user-dp-sgd.ts'
+
+/** Settings of `bpr` that matter under privacy only. */
+export const privateBprParameters = {
+  ...personSamplingParameters,
+  maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient' },
+  privateDimension: {
+    default: 0,
+    atLeast: 0,
+    atMost: 512,
+    integer: true,
+    about: 'private: coordinates of an item vector; 0 = by people and ε',
+  },
+  privateNegatives: {
+    default: 2,
+    atLeast: 1,
+    atMost: 100,
+    integer: true,
+    about: 'private: items drawn evenly from the head beside each like',
+  },
+  foldInEpochs: { default: 30, atLeast: 1, atMost: 1000, integer: true, about: 'private: passes over a history to fold it in' },
+  foldInRate: { default: 0.05, above: 0, atMost: 1, about: 'private: step size of the first of these passes; it falls to a tenth' },
+} as const satisfies Record<string, ParameterSpec>
+
+type Settings = PersonSettings &
+  Readonly<Record<'negatives' | 'privateDimension' | 'foldInEpochs' | 'learningRate' | 'regularisation', number>>
+
+/**
+ * How far a person vector of length 1 spreads the scores of an orthonormal table, in logits. Small: a table that is mostly noise must not decide which
+ * pairs still count.
+ */
+const REACH = 0.1
+
+/**
+ * Climbs the weighted mean of ln σ(x_i − x_j), times √targets, over a person's targets i and `negatives` items j drawn evenly for each from the
+ * table's rows they did not like. Rows of different items are orthogonal: the root makes the gradients of long and short histories alike. A score is
+ * the product of vectors alone: biases would take the pairs of popular items out of the loss, and the popularity direction is projected out anyway.
+ * @param weights Float64Array[rows]: how an item weighs; only ratios within a person matter
+ * @param table Float64Array[rows × width]: the orthonormal table in force, read at every call
+ */
+export function pairwiseObjective(
+  weights: Float64Array,
+  table: Float64Array,
+  width: number,
+  { negatives, projectOut }: { readonly negatives: number; readonly projectOut?: Float64Array },
+): PersonObjective {
+  const rows = weights.length
+  const reach = REACH * Math.sqrt(rows)
+  const vector = new Float64Array(width)
+  const liked = new Uint8Array(rows)
+  return {
+    tables: [{ name: 'items', rows, width }],
+    ...(projectOut ? { projectOut } : {}),
+    addGradient({ history, targets }: PersonRows, into, random: RandomSource) {
+      vector.fill(0)
+      let square = 0
+      for (const row of history) {
+        const weight = weights[row] as number
+        square += weight * weight
+        for (let c = 0, from = row * width; c < width; c++) vector[c] = (vector[c] as number) + weight * (table[from + c] as number)
+      }
+      let length = 0
+      for (const x of vector) length += x * x
+      if (!(length > 0)) return
+      for (let c = 0; c < width; c++) vector[c] = (vector[c] as number) / Math.sqrt(length)
+      const scale = Math.sqrt(history.length / square) / (negatives * Math.sqrt(targets.length))
+      for (const row of history) liked[row] = 1
+      const free = history.length < rows
+      const scoreOf = (row: number) => {
+        let dot = 0
+        for (let c = 0, from = row * width; c < width; c++) dot += (vector[c] as number) * (table[from + c] as number)
+        return reach * dot
+      }
+      const move = (row: number, amount: number) => {
+        const at = into.row(0, row)
+        const { values } = into
+        for (let c = 0; c < width; c++) values[at + c] = (values[at + c] as number) + amount * (vector[c] as number)
+      }
+      for (const target of targets) {
+        const own = scoreOf(target)
+        for (let draw = 0; free && draw < negatives; draw++) {
+          let other = Math.floor(random.nextDouble() * rows)
+          while (liked[other] === 1) other = Math.floor(random.nextDouble() * rows)
+          const amount = (scale * (weights[target] as number)) / (1 + Math.exp(own - scoreOf(other)))
+          move(target, amount)
+          move(other, -amount)
+        }
+      }
+      for (const row of history) liked[row] = 0
+    },
+  }
+}
+
+const planOf = (settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number) =>
+  planFactors('bpr', settings, privacy, { personCount, itemCount, dimensions: settings.privateDimension })
+
+/** The events of a private fit, from public sizes. */
+export const planPrivateBpr = (
+  settings: Readonly<Record<string, number>>,
+  privacy: RankingPrivacy,
+  personCount: number,
+  itemCount: number,
+): readonly PrivacyEvent[] => factorEvents(planOf(settings as Settings, privacy, personCount, itemCount))
+
+export async function fitPrivateBpr(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
+  const { positives, random, spend, onProgress, signal } = request
+  const settings = request.parameters as Settings
+  const { popularityMu, steps, head: size, dimensions } = planOf(settings, privacy, positives.personCount, positives.itemCount)
+  const popularity = releasePopularity(positives, { mu: popularityMu, floor: rowFloor.default, random: random.split('popularity'), spend })
+  const head = headOf(popularity, size, 0.4, 1 / popularityMu)
+  const logs = head.popularity.map((p) => Math.log(p))
+  const mean = logs.reduce((sum, x) => sum + x, 0) / size
+  const bias = logs.map((x) => x - mean)
+  const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
+  spend(steps.event)
+  runPersonSteps({
+    objective: pairwiseObjective(head.weights, moving.table, dimensions, {
+      negatives: settings.privateNegatives,
+      projectOut: head.direction,
+    }),
+    likes: restrictedTo(head, positives),
+    plan: steps,
+    random,
+    apply: moving.apply,
+    onStep: (step) => onProgress?.('steps', step + 1, settings.steps),
+    ...(signal ? { signal } : {}),
+  })
+  const { left, gains } = moving.factors()
+  const { itemCount } = positives
+  const dimension = Math.max(1, left.length)
+  const itemFactors = new Float32Array(itemCount * dimension)
+  const lowest = Math.min(...bias)
+  // Outside the head nobody has a vector: those items follow it, in popularity order.
+  const itemBias = Float32Array.from(popularity, (p) => lowest - 4 + Math.min(3, Math.max(-3, (p * popularityMu) / 3)))
+  for (const [row, item] of head.items.entries()) {
+    itemBias[item] = bias[row] as number
+    for (const [c, column] of left.entries())
+      itemFactors[item * dimension + c] = (gains[c] as number) * Math.sqrt(size) * (column[row] as number)
+  }
+  return createBprRanker({
+    personFactors: null,
+    itemFactors: { shape: [itemCount, dimension], data: itemFactors },
+    itemBias,
+    prior: new Float32Array(dimension),
+    foldIn: {
+      loss: 'pairwise',
+      negatives: settings.privateNegatives,
+      learningRate: settings.foldInRate,
+      regularisation: settings.regularisation,
+      epochs: settings.foldInEpochs,
+      intercept: 0,
+      personBias: 0,
+    },
+  })
+}
