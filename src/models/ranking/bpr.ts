@@ -17,6 +17,8 @@ import type { Ranker } from './ranker.ts'
 export interface FoldInSettings {
   readonly loss: 'pairwise' | 'pointwise'
   readonly negatives: number
+  /** Pairwise only: of the negatives drawn, the one that scores highest is stepped against. */
+  readonly hardest?: boolean
   readonly learningRate: number
   readonly regularisation: number
   /** Passes over the history. */
@@ -32,8 +34,8 @@ export interface BprModel extends Required<Omit<Factors, 'extra'>> {
   readonly foldIn: FoldInSettings
 }
 
-/** The learning rate of one pass: a straight line down to a tenth, so that the last passes settle what the first ones found. */
-export const rateOf = (learningRate: number, epoch: number, epochs: number): number => learningRate * (1 - (0.9 * epoch) / epochs)
+/** The learning rate of one pass, 0 … epochs − 1: a straight line towards 0, so that the last passes settle what the first ones found. */
+export const rateOf = (learningRate: number, epoch: number, epochs: number): number => learningRate * (1 - epoch / epochs)
 
 export function createBprRanker(model: BprModel): Ranker {
   const { itemFactors, itemBias, prior } = model
@@ -45,7 +47,7 @@ export function createBprRanker(model: BprModel): Ranker {
       (['learningRate', 'regularisation', 'intercept', 'personBias'] as const).map((name) => [name, Math.fround(model.foldIn[name])]),
     ),
   }
-  const { loss, negatives, learningRate, regularisation, epochs } = settings
+  const { loss, negatives, hardest = false, learningRate, regularisation, epochs } = settings
   let descent: FactorDescent | null = null
 
   function prepared(): FactorDescent {
@@ -56,6 +58,7 @@ export function createBprRanker(model: BprModel): Ranker {
       dimension,
       likes: itemCount,
       negatives,
+      hardest,
       loss,
       itemBias: itemBias !== null,
     })
@@ -83,7 +86,7 @@ export function createBprRanker(model: BprModel): Ranker {
     extra: {
       prior: { shape: [dimension], data: prior },
       fold_in: {
-        shape: [7],
+        shape: [8],
         data: Float32Array.of(
           loss === 'pairwise' ? 0 : 1,
           negatives,
@@ -92,6 +95,7 @@ export function createBprRanker(model: BprModel): Ranker {
           epochs,
           settings.intercept,
           settings.personBias,
+          hardest ? 1 : 0,
         ),
       },
     },
@@ -102,12 +106,12 @@ export function createBprRanker(model: BprModel): Ranker {
 export function loadBpr(tensors: NamedTensors): Ranker {
   const factors = loadFactors(tensors, 'bpr')
   const dimension = factors.itemFactors.shape[1] as number
-  const [loss, negatives, learningRate, regularisation, epochs, intercept, personBias] = expectTensor(
+  const [loss, negatives, learningRate, regularisation, epochs, intercept, personBias, hardest] = expectTensor(
     tensors,
     'fold_in',
-    [7],
+    [8],
     'bpr',
-  ) as unknown as [number, number, number, number, number, number, number]
+  ) as unknown as [number, number, number, number, number, number, number, number]
   if (!(Number.isInteger(negatives) && negatives >= 1 && Number.isInteger(epochs) && epochs >= 0))
     throw new TacetError('corrupt-run', `bpr: tensor fold_in asks for ${epochs} epochs with ${negatives} negatives`, {
       wayOut: 'Restore the file from a copy, or train again.',
@@ -115,7 +119,16 @@ export function loadBpr(tensors: NamedTensors): Ranker {
   return createBprRanker({
     ...factors,
     prior: expectTensor(tensors, 'prior', [dimension], 'bpr'),
-    foldIn: { loss: loss === 0 ? 'pairwise' : 'pointwise', negatives, learningRate, regularisation, epochs, intercept, personBias },
+    foldIn: {
+      loss: loss === 0 ? 'pairwise' : 'pointwise',
+      negatives,
+      hardest: hardest === 1,
+      learningRate,
+      regularisation,
+      epochs,
+      intercept,
+      personBias,
+    },
   })
 }
 

@@ -1,5 +1,6 @@
 /**
- * Trains `itemknn`: the cosine of items as sets of people, shrunk where few people have both, and the nearest of them kept.
+ * Trains `itemknn`: the cosine of items as sets of people, in which who has much counts for less, shrunk where few people have both, and the
+ * nearest items kept.
  *
  * Not private: a likeness is a ratio of two exact counts, and one person moves as many of them as they have pairs of items.
  */
@@ -12,8 +13,14 @@ export const itemKnnTrainer: RankingTrainer = {
   name: 'itemknn',
   about: "an item's likeness to what a person has: cosine of who has both, over its nearest neighbours",
   parameters: {
-    neighbours: { default: 100, atLeast: 1, integer: true, about: 'neighbours of each item that are kept' },
-    shrinkage: { default: 10, atLeast: 0, about: 'people added to the denominator of each cosine: rare pairs count less' },
+    neighbours: { default: 200, atLeast: 1, integer: true, about: 'neighbours of each item that are kept' },
+    shrinkage: { default: 0, atLeast: 0, about: 'people added to the denominator of each cosine: rare pairs count less' },
+    personWeight: {
+      default: 1,
+      atLeast: 0,
+      atMost: 2,
+      about: 'p: a person with n items counts n^−p; 0: everybody alike, 1: rows of unit length',
+    },
   },
   privateFor: [],
   refusal: {
@@ -29,6 +36,7 @@ export const itemKnnTrainer: RankingTrainer = {
       nearestItems(positives, {
         neighbours: parameters['neighbours'] as number,
         shrinkage: parameters['shrinkage'] as number,
+        personWeight: parameters['personWeight'] as number,
         onItem(item) {
           if (item % 256 === 0) onProgress?.('item', item, positives.itemCount)
           if (signal?.aborted) throw new TacetError('interrupted', `training of itemknn was interrupted at item ${item}`)
@@ -39,20 +47,37 @@ export const itemKnnTrainer: RankingTrainer = {
 }
 
 /**
- * likeness(i, j) = people with both ÷ (√(people with i · people with j) + shrinkage), the largest of each item, equal ones by index. Time is
- * Σ n² over people with n items; memory is the result and one row.
+ * likeness(i, j) = w(i ∧ j) ÷ (√(w(i)·w(j)) + shrinkage), w the weights of the people who have an item, or both: n^−personWeight for n items, on a
+ * scale on which a like weighs 1 on average. Kept: the largest of each item, equal ones by index. Time is Σ n² over people with n items; memory
+ * is the result and one row.
  */
 export function nearestItems(
   positives: Positives,
-  options: { readonly neighbours: number; readonly shrinkage: number; readonly onItem?: (item: number) => void },
+  options: {
+    readonly neighbours: number
+    readonly shrinkage: number
+    readonly personWeight: number
+    readonly onItem?: (item: number) => void
+  },
 ): ItemNeighbours {
-  const { itemCount, offsets, items } = positives
+  const { personCount, itemCount, offsets, items } = positives
   const { offsets: starts, items: people } = transposed(positives)
-  const counts = itemCounts(positives)
+  const length = (person: number) => (offsets[person + 1] as number) - (offsets[person] as number)
+  const weight = Float64Array.from({ length: personCount }, (_, person) =>
+    length(person) === 0 ? 0 : length(person) ** -options.personWeight,
+  )
+  const ofItem = new Float64Array(itemCount)
+  let total = 0
+  for (let person = 0; person < personCount; person++) {
+    total += length(person) * (weight[person] as number)
+    for (let e = offsets[person] as number; e < (offsets[person + 1] as number); e++)
+      (ofItem[items[e] as number] as number) += weight[person] as number
+  }
+  const shrinkage = (options.shrinkage * total) / Math.max(1, items.length)
   const k = Math.max(1, Math.min(options.neighbours, itemCount - 1))
   const neighbours = new Uint32Array(itemCount * k)
   const likeness = new Float32Array(itemCount * k)
-  const both = new Uint32Array(itemCount)
+  const both = new Float64Array(itemCount)
   const touched = new Uint32Array(itemCount)
   const cosine = new Float32Array(itemCount)
   for (let item = 0; item < itemCount; item++) {
@@ -61,16 +86,18 @@ export function nearestItems(
     for (let at = starts[item] as number; at < (starts[item + 1] as number); at++) {
       const person = people[at] as number
       const to = offsets[person + 1] as number
+      const own = weight[person] as number
       for (let e = offsets[person] as number; e < to; e++) {
         const other = items[e] as number
-        if (both[other]++ === 0) touched[found++] = other
+        if (both[other] === 0) touched[found++] = other
+        both[other] = (both[other] as number) + own
       }
     }
     const nearest: number[] = []
     for (let n = 0; n < found; n++) {
       const other = touched[n] as number
       if (other !== item) {
-        cosine[other] = (both[other] as number) / (Math.sqrt((counts[item] as number) * (counts[other] as number)) + options.shrinkage)
+        cosine[other] = (both[other] as number) / (Math.sqrt((ofItem[item] as number) * (ofItem[other] as number)) + shrinkage)
         nearest.push(other)
       }
       both[other] = 0
@@ -81,5 +108,5 @@ export function nearestItems(
       likeness[item * k + at] = cosine[nearest[at] as number] as number
     }
   }
-  return { itemCount, k, neighbours, likeness, popularity: Float32Array.from(counts) }
+  return { itemCount, k, neighbours, likeness, popularity: Float32Array.from(itemCounts(positives)) }
 }
