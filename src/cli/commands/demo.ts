@@ -1,9 +1,9 @@
 /**
- * `tacet demo`: everything once, on invented data unless given real: a model without privacy and one with it, what it promises, what an
- * attacker finds, what it recommends; then its own checks, and exit 5 if one fails. What it prints are figures on the data's own rows: on real
- * data they are for its owner's eyes.
+ * `tacet demo`: everything once, on invented data unless given real: a rating model without privacy and one with it, what it promises, what an
+ * attacker finds, what it recommends; lists without privacy and private for a person; then its own checks, and exit 5 if one fails. What it
+ * prints are figures on the data's own rows: on real data they are for its owner's eyes.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { AuditReport } from '../../attacks/index.ts'
@@ -14,10 +14,12 @@ import type { CommandContext } from '../io.ts'
 import { count, line, printResult, programName, prose, significant, textTable, under } from '../output.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { auditRun } from './audit.ts'
+import { describeRankingDemo, type RankingDemo, runRankingDemo } from './demo-ranking.ts'
 
 interface DemoFlags {
   data?: string
   epsilon: number
+  personEpsilon: number
   out?: string
   once?: boolean
 }
@@ -38,22 +40,28 @@ interface DemoReport {
   readonly audit: AuditReport
   readonly recommendations: RecommendReport
   readonly report: string
+  readonly ranking: RankingDemo
   readonly checks: readonly DemoCheck[]
 }
 
 export function addDemoCommand(program: Command, contextOf: () => CommandContext): void {
   program
     .command('demo')
-    .description('Everything once: train with and without privacy, read the promise, attack it, recommend; then check itself')
+    .description('Everything once: train with and without privacy, read the promise, attack it, rank, recommend; then check itself')
     .addOption(new Option('--data <path>', 'a data set with ratings (default: invented data)'))
     .addOption(
       new Option('--epsilon <e>', 'what the private model may spend per rating')
         .default(1)
         .argParser(numberFlag('--epsilon', { above: 0 })),
     )
+    .addOption(
+      new Option('--person-epsilon <e>', 'what the private lists may spend per person')
+        .default(2)
+        .argParser(numberFlag('--person-epsilon', { above: 0 })),
+    )
     .addOption(new Option('--out <dir>', 'where to put the runs (default: a new folder runs/demo…)'))
     .addOption(new Option('--once', 'end after the checks (it always does)'))
-    .addHelpText('after', examples('tacet demo', 'tacet demo --data ml-1m --epsilon 0.5'))
+    .addHelpText('after', examples('tacet demo', 'tacet demo --data ml-1m --epsilon 0.5 --person-epsilon 1'))
     .action(async (flags: DemoFlags) => {
       const context = contextOf()
       const progress = createProgress(context)
@@ -77,11 +85,15 @@ export function addDemoCommand(program: Command, contextOf: () => CommandContext
     })
 }
 
-async function runDemo({ data: given, epsilon, out }: DemoFlags, progress: Progress, signal: AbortSignal): Promise<DemoReport> {
+async function runDemo(
+  { data: given, epsilon, personEpsilon, out }: DemoFlags,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DemoReport> {
   const { bestRmseOver, splitInteractions, syntheticInteractions } = await import('../../data/index.ts')
   const { convertDataset, readDataset } = await import('../../data/index.node.ts')
-  const { recommendFromRun, train } = await import('../../runs/index.node.ts')
-  const folder = newFolder(out)
+  const { makeFolders, recommendFromRun, train } = await import('../../runs/index.node.ts')
+  const folder = newFolder(out, makeFolders)
   const io = { onProgress: progress.update, signal }
 
   let dataPath = given
@@ -100,7 +112,8 @@ async function runDemo({ data: given, epsilon, out }: DemoFlags, progress: Progr
   const priv = await train({ dataPath, epsilon, out: join(folder, 'private') }, io)
   const audit = await auditRun(priv.run, {}, progress.update)
   const recommendations = await recommendFromRun(priv.run, { user: person, n: 5 })
-  const checks = demoChecks({ epsilon, plain, private: priv, audit, recommendations, bestRmse })
+  const ranking = await runRankingDemo({ dataPath: given ?? null, epsilon: personEpsilon, folder, progress, signal })
+  const checks = [...demoChecks({ epsilon, plain, private: priv, audit, recommendations, bestRmse }), ...ranking.checks]
   return {
     ok: checks.every(({ ok }) => ok),
     folder,
@@ -111,19 +124,20 @@ async function runDemo({ data: given, epsilon, out }: DemoFlags, progress: Progr
     audit,
     recommendations,
     report: join(priv.run, 'report.html'),
+    ranking,
     checks,
   }
 }
 
 /** `out`, which must not exist, or the first free name in runs/. */
-function newFolder(out: string | undefined): string {
+function newFolder(out: string | undefined, makeFolders: (path: string) => void): string {
   let folder = out ?? join('runs', 'demo')
   if (out !== undefined && existsSync(out)) {
     throw new TacetError('output-exists', `${out} is there already`, { wayOut: 'Give another --out, or leave it out', details: { out } })
   }
   for (let number = 2; out === undefined && existsSync(folder); number++) folder = join('runs', `demo-${number}`)
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolders(folder)
   } catch (error) {
     throw new TacetError('output-not-writable', `${folder} cannot be made (${(error as Error).message})`, {
       wayOut: 'Name a folder that can be written with --out',
@@ -205,7 +219,18 @@ function excerpt(statement: string): string[] {
     .slice(0, 4)
 }
 
-function describe({ data, plain, private: priv, statement, audit, recommendations, report, checks, folder }: DemoReport): string[] {
+function describe({
+  data,
+  plain,
+  private: priv,
+  statement,
+  audit,
+  recommendations,
+  ranking,
+  report,
+  checks,
+  folder,
+}: DemoReport): string[] {
   const figures = ({ metrics }: TrainReport) => `RMSE ${metrics.rmse.toFixed(4)} · MAE ${metrics.mae.toFixed(4)}`
   const { constant, itemMean } = priv.baselines
   const { privacy } = priv
@@ -250,6 +275,8 @@ function describe({ data, plain, private: priv, statement, audit, recommendation
       ['>#', 'item', '>score', 'title'],
       recommendations.items.map(({ id, title, score }, i) => [String(i + 1), id, score.toFixed(3), title ?? '']),
     ).map((text) => under(text)),
+    '',
+    ...describeRankingDemo(ranking),
     '',
     ...checks.map(({ name, ok, found }) => line(ok ? 'ok' : 'FAILED', name, found)),
     '',
