@@ -81,9 +81,13 @@ export async function auditRun(
     ...defined({ canaries, confidence }),
   }
   const { training } = config
-  if (training === null) return auditBiasFactors({ ...shared, itemMetadata: config.itemMetadata })
+  const withNote = (report: AuditReport): AuditReport =>
+    config.privateVocabulary
+      ? { ...report, notes: [...report.notes, 'The private choice of ids is inside the claim; it was not attacked.'] }
+      : report
+  if (training === null) return withNote(auditBiasFactors({ ...shared, itemMetadata: config.itemMetadata }))
   const { aesNoise } = await import('../../random/index.node.ts')
-  return auditWideAndDeep({
+  const report = await auditWideAndDeep({
     ...shared,
     plan: training.plan,
     config: training.config,
@@ -93,6 +97,7 @@ export async function auditRun(
     steps: training.steps,
     noiseOf: aesNoise,
   })
+  return withNote(report)
 }
 
 export function describeAudit(report: AuditReport): string[] {
