@@ -2,8 +2,8 @@
  * Trains `bpr`: matrix factorisation by stochastic gradient descent, one like after the other against drawn items that the person does not have.
  * With `loss=1` the same model by logistic loss on single pairs, as in Rendle et al. 2020.
  *
- * Without privacy it holds a row a person, and its steps are neither clipped nor noised; with it, private-bpr.ts trains the item side alone. Training on one thread; a seed gives the same factors to the
- * bit in one kernel build.
+ * Without privacy it holds a row a person, and its steps are neither clipped nor noised: training on one thread, and a seed gives the same factors to
+ * the bit in one kernel build. With privacy, private-bpr.ts trains the item side alone.
  *
  * @see Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback"
  */

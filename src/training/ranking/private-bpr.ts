@@ -37,8 +37,7 @@ export const privateBprParameters = {
   foldInRate: { default: 0.05, above: 0, atMost: 1, about: 'private: step size of the first of these passes; it falls to a tenth' },
 } as const satisfies Record<string, ParameterSpec>
 
-type Settings = PersonSettings &
-  Readonly<Record<'negatives' | 'privateDimension' | 'foldInEpochs' | 'learningRate' | 'regularisation', number>>
+type Settings = Readonly<Record<keyof typeof privateBprParameters | 'regularisation', number>>
 
 /**
  * How far a person vector of length 1 spreads the scores of an orthonormal table, in logits. Small: a table that is mostly noise must not decide which
