@@ -61,7 +61,7 @@ export const easeTrainer: RankingTrainer = {
   name: 'ease',
   about: 'a linear item-to-item model in closed form (EASE): the strongest simple model; catalogues of up to some 12,000 items',
   parameters: {
-    lambda: { default: 400, above: 0, about: 'ridge added to each item’s own count, in people' },
+    lambda: { default: 500, above: 0, about: 'ridge added to each item’s own count, in people' },
     items: {
       default: 0,
       atLeast: 0,

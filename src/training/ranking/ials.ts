@@ -89,18 +89,27 @@ export const ialsTrainer: RankingTrainer = {
   parameters: {
     dimension: { default: 64, atLeast: 1, atMost: 512, integer: true, about: 'length of a vector' },
     sweeps: { default: 10, atLeast: 1, integer: true, about: 'times that people and items are solved' },
-    unobservedWeight: { default: 0.1, atLeast: 0, about: 'α₀: weight of a pair that is not liked, where a like weighs 1' },
-    regularization: { default: 0.003, above: 0, about: 'λ' },
+    unobserved: {
+      default: 16,
+      above: 0,
+      about: 'weight of all pairs of a person and an item together, liked or not, where all likes together weigh 1',
+    },
+    regularization: { default: 0.005, above: 0, about: 'λ' },
     frequencyExponent: { default: 1, atLeast: 0, atMost: 1, about: 'ν: how far regularisation grows with the number of likes' },
   },
   ...refuseAllUnits('ials', 'dpals', 'the equations of every item sum the vectors of everybody who likes it'),
   fit({ positives, parameters, privacy, random, onProgress, signal }) {
     refuseUnder(privacy, ialsTrainer)
-    const { dimension, sweeps, ...objective } = parameters as unknown as IalsObjective & {
-      readonly dimension: number
-      readonly sweeps: number
+    const { dimension, sweeps, unobserved, regularization, frequencyExponent } = parameters as {
+      readonly [name in 'dimension' | 'sweeps' | 'unobserved' | 'regularization' | 'frequencyExponent']: number
     }
-    checkNumber('people', positives.personCount, { atLeast: 1 })
+    checkNumber('likes', positives.items.length, { atLeast: 1 })
+    // As single precision stores it, so that a model folds in as before when it is read back.
+    const objective = {
+      unobservedWeight: Math.fround((unobserved * positives.items.length) / (positives.personCount * positives.itemCount)),
+      regularization: Math.fround(regularization),
+      frequencyExponent: Math.fround(frequencyExponent),
+    }
     let done = 0
     for (const { itemFactors } of ialsSweeps(positives, dimension, objective, random)) {
       done++

@@ -14,7 +14,7 @@ export const pureSvdTrainer: RankingTrainer = {
   about: 'the matrix of likes projected on its leading singular vectors (PureSVD)',
   parameters: {
     dimension: {
-      default: 64,
+      default: 32,
       atLeast: 1,
       atMost: 512,
       integer: true,
