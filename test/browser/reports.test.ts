@@ -10,12 +10,12 @@ import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { syntheticInteractions, toNdjson } from '../../src/data/index.ts'
-import { train } from '../../src/runs/index.node.ts'
-import { runStudy } from '../../src/studies/index.node.ts'
+import { train, trainRanking } from '../../src/runs/index.node.ts'
+import { runComparison, runStudy } from '../../src/studies/index.node.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const work = mkdtempSync(join(tmpdir(), 'tacet-browser-'))
-const reports = { study: '', 'private run': '', 'run without privacy': '' }
+const reports = { study: '', 'private run': '', 'run without privacy': '', comparison: '', 'private ranking run': '' }
 let browser: Browser
 
 /** CHROMIUM_PATH, or where systems put it. A browser test without a browser is a failure, not a skip. */
@@ -44,6 +44,16 @@ beforeAll(async () => {
   reports['private run'] = join(private_.run, 'report.html')
   const open = await train({ ...common, model: 'wide-and-deep', recipe: 'paper', noPrivacy: true, out: join(work, 'open') })
   reports['run without privacy'] = join(open.run, 'report.html')
+  const compared = await runComparison({
+    dataPath,
+    models: ['dpals', 'item-gram', 'ease'],
+    epsilons: [2, 8, Number.POSITIVE_INFINITY],
+    seeds: 2,
+    out: join(work, 'compared'),
+  })
+  reports.comparison = compared.report
+  const lists = await trainRanking({ ...common, model: 'item-gram', epsilon: 2, minRating: 3, out: join(work, 'lists') })
+  reports['private ranking run'] = join(lists.run, 'report.html')
   browser = await chromium.launch({
     executablePath: chromiumPath(),
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
