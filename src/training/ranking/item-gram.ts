@@ -32,12 +32,13 @@ export const itemGramParameters = {
     atMost: 1,
     about: 'a row that is shorter than this without its popular part is not stretched to length 1',
   },
-  gainRidge: { default: 1, atLeast: 0, about: 'gain of a factor: η/(η + gainRidge·e), e the edge of the noise' },
+  gainEdge: { default: 2, atLeast: 0, about: 'gain of a factor: η/(η + gainEdge·e + gainRidge·N/m), e the edge of the noise' },
+  gainRidge: { default: 4, atLeast: 0, about: 'see gainEdge; N people, m items of the head' },
   alongWeight: { default: 0.4, atLeast: 0, about: 'q: how much of the popular part of a history stays in its scores' },
   popularityWeight: { default: 0.2, atLeast: 0, about: 'b: popularity beside the scores, in standard deviations' },
   guardSignal: { default: 250, atLeast: 0, about: 'below this N·μ all is spent on popularity' },
   guardItems: { default: 100, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
-  exactRank: { default: 200, atLeast: 1, integer: true, about: 'factors at most; without privacy nothing else bounds them' },
+  largestRank: { default: 300, atLeast: 1, integer: true, about: 'most factors; without privacy nothing else bounds them' },
 } as const satisfies Record<string, ParameterSpec>
 
 type Parameters = Readonly<Record<keyof typeof itemGramParameters, number>>
@@ -117,7 +118,7 @@ function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Rank
     random,
     spend,
   })
-  return modelFrom(popularity, head, packed, 1 / second, p)
+  return modelFrom(popularity, head, packed, 1 / second, positives.personCount, p)
 }
 
 function fitExactly({ positives, parameters }: RankingFitRequest): Ranker {
@@ -125,7 +126,7 @@ function fitExactly({ positives, parameters }: RankingFitRequest): Ranker {
   const popularity = popularityStatistic(positives, p.rowFloor)
   const liked = popularity.reduce((count, value) => count + (value > 0 ? 1 : 0), 0)
   const head = chooseHead(popularity, Math.min(liked, p.headLargest), 0, p)
-  return modelFrom(popularity, head, gramStatistic(positives, head), 0, p)
+  return modelFrom(popularity, head, gramStatistic(positives, head), 0, positives.personCount, p)
 }
 
 /**
@@ -163,9 +164,9 @@ function popularityAlone(popularity: Float64Array, p: Parameters): Ranker {
 }
 
 /** Everything from here on is a function of releases. @param noise standard deviation on the packed vector; 0: exact */
-function modelFrom(popularity: Float64Array, head: Head, packed: Float64Array, noise: number, p: Parameters): Ranker {
+function modelFrom(popularity: Float64Array, head: Head, packed: Float64Array, noise: number, personCount: number, p: Parameters): Ranker {
   const m = head.items.length
-  const { values, vectors } = factorsOf(packed, head, noise, p)
+  const { values, vectors } = factorsOf(packed, head, noise, personCount, p)
   const rank = values.length
   const factors = new Float32Array(m * rank)
   for (let r = 0; r < rank; r++) {
@@ -193,19 +194,21 @@ function factorsOf(
   packed: Float64Array,
   head: Head,
   noise: number,
+  personCount: number,
   p: Parameters,
 ): { readonly values: number[]; readonly vectors: Float32Array } {
   const m = head.items.length
   const matrix = withoutDirection(unpackGram(packed, m), head.direction)
   const edge = noise * Math.sqrt(2 * m)
+  const ridge = p.gainEdge * edge + (p.gainRidge * personCount) / m
   const least = edge * (1 + 2 * m ** (-2 / 3))
-  const { values, vectors } = linearAlgebra().topEigenpairs(Float32Array.from(matrix), m, Math.min(m, p.exactRank))
+  const { values, vectors } = linearAlgebra().topEigenpairs(Float32Array.from(matrix), m, Math.min(m, p.largestRank))
   const gains: number[] = []
   const floor = noise > 0 ? 0 : 1e-6 * (values[0] ?? 0)
   for (const value of values) {
     if (!(value > least) || !(value > floor)) break
     const signal = Math.sqrt(value * value - edge * edge)
-    gains.push(signal / (signal + p.gainRidge * edge))
+    gains.push(signal / (signal + ridge))
   }
   return { values: gains, vectors }
 }
