@@ -89,6 +89,7 @@ export async function train(request: TrainRequest, io: RunIo = {}): Promise<Trai
   const resolved = resolveRequest(request)
   checkOutput(resolved.out)
   const data = await readData(resolved, io)
+  if (data.feedback === 'implicit' || data.ratingScale === null) throw implicitData(data)
   // The key of the random split is public and fixed: every run of a data set is measured on the same rows.
   const splitOptions: SplitOptions =
     resolved.split === 'random'
@@ -517,7 +518,6 @@ const stagesTarget = ({ privacy, privateVocabulary }: RunConfig) => ({
 /** The part of a configuration that says how ids are chosen and what is trained. A run that chooses its ids settles the latter afterwards. */
 function planTraining(resolved: ResolvedRequest, data: Interactions, split: Split): Pick<RunConfig, 'training' | 'privateVocabulary'> {
   const { model, privacy, overrides } = resolved
-  if (data.feedback === 'implicit' || data.ratingScale === null) throw implicitData(data)
   if (!resolved.privateVocabulary || privacy === null)
     return { training: model === 'wide-and-deep' ? resolveTraining(resolved, data, split) : null, privateVocabulary: null }
   const { delta } = privacy

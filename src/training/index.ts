@@ -25,6 +25,7 @@ export {
 } from './private-metrics.ts'
 export { createLazyTable, type LazyTable, requirePlainSgd } from './ranking/lazy-noise.ts'
 export { createNormalStream, type NormalStream } from './ranking/normal-stream.ts'
+export { squaredMu } from './ranking/person-budget.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
 export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
 export {

@@ -6,7 +6,7 @@ import type { Interactions, RankingSplit } from '../../data/index.ts'
 import type { Ranker } from '../../models/index.ts'
 import { type PrivacyEvent, type PublicFact, privacyStatement, type StatementInput } from '../../privacy/index.ts'
 import { barChart, formatNumber, type Html, html, page, table } from '../../report/index.ts'
-import { composeReleases } from '../events.ts'
+import { squaredMu } from '../../training/index.ts'
 import type { RankingConfig } from './config.ts'
 import { pricesOf, statedSpent } from './pricing.ts'
 import type { GateReport, RankingFigures, RankingPrivacyFile, RankingTrainReport, ReleasedMetrics } from './types.ts'
@@ -142,12 +142,7 @@ function gateTouched(gate: GateReport | null): StatementInput['touched'] {
 
 /** One line a part and attempt: "model: Gaussian, σ = 2.14 (3 of them)". */
 function releasesOf({ parts }: RankingPrivacyFile, attempts: number): { readonly name: string; readonly how: string }[] {
-  const groups = new Map<string, PrivacyEvent[]>()
-  for (const { part, attempt, event } of parts) {
-    const name = attempts > 1 ? `${part} (attempt ${attempt})` : part
-    groups.set(name, [...(groups.get(name) ?? []), event])
-  }
-  return [...groups].map(([name, events]) => ({ name, how: inWords(composeReleases(events)) }))
+  return parts.map(({ part, attempt, event }) => ({ name: attempts > 1 ? `${part} (attempt ${attempt})` : part, how: inWords(event) }))
 }
 
 function inWords(event: PrivacyEvent): string {
@@ -346,8 +341,9 @@ another accountant can work the price out again.</p>`,
 function sharesOf({ parts }: RankingPrivacyFile): { readonly part: string; readonly share: number }[] {
   const squares = new Map<string, number>()
   for (const { part, event } of parts) {
-    if (event.kind !== 'gaussian') return []
-    squares.set(part, (squares.get(part) ?? 0) + event.noiseMultiplier ** -2)
+    const square = squaredMu([event])
+    if (square === null) return []
+    squares.set(part, (squares.get(part) ?? 0) + square)
   }
   const total = [...squares.values()].reduce((sum, square) => sum + square, 0)
   return [...squares].map(([part, square]) => ({ part, share: square / total }))

@@ -105,7 +105,8 @@ export async function loadRankingRun(
     onProgress: ({ bytesRead, totalBytes }) => io.onProgress?.('read', bytesRead, totalBytes),
   })
   const { userIds, itemIds, fingerprint } = vocabularyOf(folder)
-  const strangers = ranker.personCount === 0 && read.userIds.some((id) => !userIds.includes(id))
+  const known = new Set(userIds)
+  const strangers = ranker.personCount === 0 && read.userIds.some((id) => !known.has(id))
   const data = alignToVocabulary(read, { userIds: strangers ? read.userIds : userIds, itemIds })
   return {
     ...release,

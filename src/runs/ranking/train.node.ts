@@ -232,9 +232,7 @@ async function finishRun(
   const evaluateSeconds = (performance.now() - startedAt) / 1000
 
   io.onProgress?.('price', 0, 0)
-  const parts = journal.entries.flatMap((entry): PaidPart[] =>
-    entry.kind === 'spend' ? [{ part: entry.part ?? 'model', attempt: entry.attempt, event: entry.event }] : [],
-  )
+  const parts = paidParts(journal)
   const privacy = config.privacy && priceRanking(parts, config.privacy, config.noiseSource, { gate, releasedMetrics })
   const events: PrivacyEvent = config.privacy ? composeReleases(parts.map(({ event }) => event)) : { kind: 'non-private' }
   const modelBytes = readFileSync(join(folder, files.model))
@@ -302,6 +300,19 @@ async function finishRun(
   return report
 }
 
+/** What each part of each attempt released, equal releases counted together. */
+function paidParts({ entries }: Journal): PaidPart[] {
+  const groups = new Map<string, { part: string; attempt: number; events: PrivacyEvent[] }>()
+  for (const entry of entries) {
+    if (entry.kind !== 'spend') continue
+    const { part = 'model', attempt, event } = entry
+    const group = groups.get(`${part} ${attempt}`) ?? { part, attempt, events: [] }
+    groups.set(`${part} ${attempt}`, group)
+    group.events.push(event)
+  }
+  return [...groups.values()].map(({ part, attempt, events }) => ({ part, attempt, event: composeReleases(events) }))
+}
+
 /** The split's options with what they take from public facts written out, so that evaluation finds the same rows again. */
 function spelledOut(
   { split, privacy, model }: Pick<RankingConfig, 'split' | 'privacy' | 'model'>,
@@ -345,6 +356,9 @@ function warningsOf({ config, data, split, privacy, attempts }: RankingFacts): s
   const gate = privacy?.gate
   return [
     ...split.notes,
+    ...(data.feedback === 'explicit' && config.split.minRating === null
+      ? ['every rating counts as liked, a low one too; --min-rating R lets those of R and above count']
+      : []),
     ...(gate && gate.event !== null && !gate.beatsPrivatePopularity
       ? [
           gate.kept === config.model

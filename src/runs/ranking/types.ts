@@ -58,7 +58,7 @@ export interface ReleasedMetrics {
   readonly candidates: string
 }
 
-/** What each part of a run released, in order. */
+/** What each part of an attempt released, in order. */
 export interface PaidPart {
   /** `popularity` (the baseline), `model`, `gate`, `metrics`. */
   readonly part: string
