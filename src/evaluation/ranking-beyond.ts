@@ -120,26 +120,19 @@ export function discountedSlotMean({ items, discounts, length }: TopList, of: (i
 export function meanPairDistance({ items, inclusion, runEnds, length }: TopList, distance: (a: number, b: number) => number): number {
   if (length < 2) return Number.NaN
   let sum = 0
+  let start = 0
   for (let a = 1; a < items.length; a++) {
+    if (runEnds[a] !== runEnds[a - 1]) start = a
+    // Two of the same run of n: m(m − 1)/(n(n − 1)) of its orders hold both, where m of its places are within the list.
+    const n = (runEnds[a] as number) - start
+    const m = Math.min(length, runEnds[a] as number) - start
+    const together = n < 2 ? 0 : (m * (m - 1)) / (n * (n - 1))
     for (let b = 0; b < a; b++) {
-      let chance = (inclusion[a] as number) * (inclusion[b] as number)
-      if (runEnds[a] === runEnds[b]) {
-        // Two of the same run: m(m − 1)/(n(n − 1)) of its orders hold both.
-        const start = runStart(runEnds, a)
-        const n = (runEnds[a] as number) - start
-        const m = Math.min(length, runEnds[a] as number) - start
-        chance = (m * (m - 1)) / (n * (n - 1))
-      }
+      const chance = b >= start ? together : (inclusion[a] as number) * (inclusion[b] as number)
       if (chance > 0) sum += chance * distance(items[a] as number, items[b] as number)
     }
   }
   return sum / ((length * (length - 1)) / 2)
-}
-
-function runStart(runEnds: Uint32Array, index: number): number {
-  let start = index
-  while (start > 0 && runEnds[start - 1] === runEnds[index]) start--
-  return start
 }
 
 /**
