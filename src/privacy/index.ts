@@ -21,8 +21,17 @@ export {
   jsonReady,
   priceDpSgd,
 } from './accounting/price.ts'
+export {
+  drawTrials,
+  expectedTrials,
+  priceRandomSearch,
+  type RandomSearchPrice,
+  type TrialCount,
+  trialsOfMean,
+} from './accounting/random-search.ts'
 export { rdpAccountant, rdpAt } from './accounting/rdp.ts'
 export { logBinomialPmf } from './accounting/special.ts'
+export { canonical, hash128 } from './canonical.ts'
 export {
   adaptiveClipStep,
   type ClippingPolicy,

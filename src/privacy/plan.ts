@@ -6,6 +6,7 @@
  */
 import { checkNumber, TacetError } from '../errors.ts'
 import type { RandomSource } from '../random/index.ts'
+import { canonical, hash128 } from './canonical.ts'
 import { type ClippingPolicy, checkClipping, gradientShare } from './clipping.ts'
 import type { NeighboringRelation, PrivacyEvent, PrivacyUnit } from './event.ts'
 import { poissonCapacity, poissonSample } from './sampling.ts'
@@ -325,42 +326,5 @@ export function maxBatchFor(plan: PrivatePlan): number {
  * keeps the prefix. A fingerprint (FNV-1a, 128 bits) against mistakes, not against somebody who forges plans.
  */
 export function planId(plan: PrivatePlan): string {
-  const {
-    privacyUnit,
-    neighboringRelation,
-    batchSelection,
-    datasetSize,
-    sampleRate,
-    steps,
-    noiseMultiplier,
-    clipping,
-    expectedBatchSize,
-    delta,
-  } = checkPlan(plan)
-  const text = canonical({
-    privacyUnit,
-    neighboringRelation,
-    batchSelection,
-    datasetSize,
-    sampleRate,
-    steps,
-    noiseMultiplier,
-    clipping,
-    expectedBatchSize,
-    delta,
-  })
-  let hash = 0x6c62272e07bb014262b821756295c58dn
-  for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * 0x1000000000000000000013bn) & (2n ** 128n - 1n)
-  return `plan1-${hash.toString(16).padStart(32, '0')}`
-}
-
-/** JSON with keys in alphabetical order at every level. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (value !== null && typeof value === 'object')
-    return `{${Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`)
-      .join(',')}}`
-  return JSON.stringify(value)
+  return `plan1-${hash128(canonical(checkPlan(plan)))}`
 }

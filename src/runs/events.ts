@@ -2,7 +2,7 @@
  * The releases of a run as one event: what its journal of attempts adds up to. Equal steps are counted together, in whatever attempt they were
  * paid for; nothing is ever left out. Pricing is the accountants' business.
  */
-import type { PrivacyEvent } from '../privacy/index.ts'
+import { canonical, type PrivacyEvent } from '../privacy/index.ts'
 
 /**
  * All of `events` as one event: compositions flattened, equal releases joined into `repeated`. Order is kept by first appearance; the price
@@ -27,16 +27,4 @@ export function composeReleases(events: readonly PrivacyEvent[]): PrivacyEvent {
   for (const event of events) add(event, 1)
   const joined = [...counts.values()].map(({ event, times }): PrivacyEvent => (times === 1 ? event : { kind: 'repeated', times, event }))
   return joined.length === 1 ? (joined[0] as PrivacyEvent) : { kind: 'composed', events: joined }
-}
-
-/** JSON with the keys of every object in alphabetical order. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (value !== null && typeof value === 'object')
-    return `{${Object.entries(value)
-      .filter(([, item]) => item !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`)
-      .join(',')}}`
-  return JSON.stringify(value)
 }

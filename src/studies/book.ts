@@ -1,7 +1,8 @@
 /** Finished jobs, looked up by what was declared. The report and the verdicts ask here and nowhere else. */
+
+import { canonical } from '../privacy/index.ts'
 import { type Summary, summarise } from './statistics.ts'
 import type { AuditResult, DatasetKey, FinishedJob, Measured, PriceResult, SplitKind, StudyTask, TrainedResult } from './study.ts'
-import { canonical } from './study.ts'
 
 export interface Cell {
   /** Runs that ended, in the order of their seeds. */

@@ -7,10 +7,9 @@
  */
 import type { RankingSplitOptions } from '../data/index.ts'
 import { compareRankers, type GroupFigures, holm, type RankerComparison } from '../evaluation/index.ts'
-import { gaussianMu, type PrivacyEvent } from '../privacy/index.ts'
+import { canonical, gaussianMu, hash128, type PrivacyEvent } from '../privacy/index.ts'
 import { seededRandom } from '../random/index.ts'
 import { type Summary, summarise } from './statistics.ts'
-import { canonical, hash128 } from './study.ts'
 
 /** Part of every job id. Raise it when the same declaration would no longer give the same result. */
 const COMPARISON_FORMAT = 1

@@ -14,10 +14,10 @@ import {
   recallByItemGroup,
 } from '../evaluation/index.ts'
 import type { PrivacyEvent } from '../privacy/index.ts'
+import { canonical } from '../privacy/index.ts'
 import { seededRandom } from '../random/index.ts'
 import { rankingTrainer, resolveParameters } from '../training/index.ts'
 import { besideTheModel, type ComparisonJob, type ComparisonResult } from './comparison.ts'
-import { canonical } from './study.ts'
 
 /** @param load reads the data set that a job names */
 export function createComparisonRunner({

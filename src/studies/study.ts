@@ -5,6 +5,7 @@
  * Studies are for public research data: they show figures of private rows openly and every run is seeded, so nothing made here is for release.
  */
 import type { WideAndDeepConfig } from '../models/index.ts'
+import { canonical, hash128 } from '../privacy/index.ts'
 
 /** Part of every job id. Raise it when the same declaration would no longer give the same result. */
 export const RESULT_FORMAT = 1
@@ -206,23 +207,4 @@ export function mergeJobs(jobs: readonly StudyJob[]): StudyJob[] {
     byId.set(job.id, known ? { ...known, groups: [...new Set([...known.groups, ...job.groups])] } : job)
   }
   return [...byId.values()]
-}
-
-/** JSON with keys in alphabetical order at every level. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (value !== null && typeof value === 'object')
-    return `{${Object.entries(value)
-      .filter(([, item]) => item !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`)
-      .join(',')}}`
-  return JSON.stringify(value)
-}
-
-/** FNV-1a, 128 bits, in hexadecimal: against mistakes, not against forgers. */
-export function hash128(text: string): string {
-  let hash = 0x6c62272e07bb014262b821756295c58dn
-  for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * 0x1000000000000000000013bn) & (2n ** 128n - 1n)
-  return hash.toString(16).padStart(32, '0')
 }

@@ -2,13 +2,13 @@
  * `tacet account`: what a plan costs, or the noise that meets a price, before anybody's data is touched. With `--cases`, a file of questions,
  * one answer a line. Reads no data set and writes no file.
  */
-import { open, stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { TacetError } from '../../errors.ts'
 import type { DpSgdPrice } from '../../privacy/index.ts'
+import { answerCases, refuseSettingsBeside } from '../cases.ts'
 import { choiceFlag, defined, deltaBounds, examples, integerFlag, numberFlag, rateBounds, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
-import { count, line, printResult, significant, toJson, under } from '../output.ts'
+import { count, line, printResult, significant, under } from '../output.ts'
 
 interface AccountFlags {
   noiseMultiplier?: number
@@ -81,8 +81,14 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
     .action(async (flags: AccountFlags) => {
       const context = contextOf()
       if (flags.cases !== undefined) {
-        refuseSettingsBesideCases(command)
-        await answerCases(flags.cases, context)
+        refuseSettingsBeside(
+          command,
+          'cases',
+          (long) => `${long} contradicts --cases: each line of the file says what it asks`,
+          (long) => `Leave out ${long}`,
+        )
+        const { priceCase } = await import('../../privacy/index.ts')
+        await answerCases(flags.cases, priceCase, context)
         return
       }
       const { priceDpSgd } = await import('../../privacy/index.ts')
@@ -131,40 +137,6 @@ function secondOpinion(price: () => DpSgdPrice): DpSgdPrice | undefined {
     if (error instanceof TacetError) return undefined
     throw error
   }
-}
-
-function refuseSettingsBesideCases(command: Command): void {
-  for (const option of command.options) {
-    const name = option.attributeName()
-    if (name !== 'cases' && command.getOptionValueSource(name) === 'cli') {
-      refuse(`${option.long} contradicts --cases: each line of the file says what it asks`, `Leave out ${option.long}`)
-    }
-  }
-}
-
-async function answerCases(path: string, { io }: CommandContext): Promise<void> {
-  const { priceCase } = await import('../../privacy/index.ts')
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new TacetError('missing-file', `${path} cannot be read (${error.code ?? error.message})`, {
-      wayOut: 'Check the path',
-      details: { file: path },
-    })
-  })
-  if (found.isDirectory())
-    throw new TacetError('missing-file', `${path} is a folder, not a file of cases`, {
-      wayOut: 'Name an NDJSON file',
-      details: { file: path },
-    })
-  const file = await open(path)
-  let answered = 0
-  // readLines closes the file when it ends or throws.
-  for await (const text of file.readLines()) {
-    if (text.trim() === '') continue
-    io.stdout.write(`${toJson(priceCase(text))}\n`)
-    answered++
-  }
-  if (answered === 0)
-    throw new TacetError('empty-data', `${path} holds no case`, { wayOut: 'Write one JSON object a line', details: { file: path } })
 }
 
 const samplers: Readonly<Record<DpSgdPrice['batchSelection'], (drawn: string) => string>> = {

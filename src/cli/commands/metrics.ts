@@ -2,12 +2,11 @@
  * `tacet metrics`: ranking metrics of lists or scores somebody brings, one question a line, or the table of exact definitions.
  * Reads no data set, knows no model, writes no file. What it prints is as private as the lines it was given.
  */
-import { open, stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
-import { TacetError } from '../../errors.ts'
+import { answerCases } from '../cases.ts'
 import { examples, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
-import { line, printResult, prose, toJson, under } from '../output.ts'
+import { line, printResult, prose, under } from '../output.ts'
 
 export function addMetricsCommand(program: Command, contextOf: () => CommandContext): void {
   program
@@ -27,7 +26,8 @@ export function addMetricsCommand(program: Command, contextOf: () => CommandCont
       const context = contextOf()
       if (list) return printDefinitions(context)
       if (cases === undefined) refuse('neither --cases nor --list is given', 'Give --cases FILE to measure, or --list for the definitions')
-      await answerCases(cases, context)
+      const { answerRankingCase } = await import('../../evaluation/index.ts')
+      await answerCases(cases, answerRankingCase, context)
     })
 }
 
@@ -59,29 +59,4 @@ async function printDefinitions(context: CommandContext): Promise<void> {
 function told(label: string, text: string): string[] {
   const [first = '', ...rest] = prose(text)
   return [line(`  ${label}`, first), ...rest.map((more) => under(more))]
-}
-
-async function answerCases(path: string, { io }: CommandContext): Promise<void> {
-  const { answerRankingCase } = await import('../../evaluation/index.ts')
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new TacetError('missing-file', `${path} cannot be read (${error.code ?? error.message})`, {
-      wayOut: 'Check the path',
-      details: { file: path },
-    })
-  })
-  if (found.isDirectory())
-    throw new TacetError('missing-file', `${path} is a folder, not a file of cases`, {
-      wayOut: 'Name an NDJSON file',
-      details: { file: path },
-    })
-  const file = await open(path)
-  let answered = 0
-  // readLines closes the file when it ends or throws.
-  for await (const text of file.readLines()) {
-    if (text.trim() === '') continue
-    io.stdout.write(`${toJson(answerRankingCase(text))}\n`)
-    answered++
-  }
-  if (answered === 0)
-    throw new TacetError('empty-data', `${path} holds no case`, { wayOut: 'Write one JSON object a line', details: { file: path } })
 }

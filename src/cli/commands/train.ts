@@ -5,6 +5,7 @@
 import { type Command, Option } from 'commander'
 import { TacetError } from '../../errors.ts'
 import type { RunRequest, TrainReport } from '../../runs/index.ts'
+import { refuseSettingsBeside } from '../cases.ts'
 import { choiceFlag, defined, deltaBounds, examples, integerFlag, numberFlag, refuse } from '../flags.ts'
 import type { CommandContext } from '../io.ts'
 import { count, duration, line, printResult, programName, significant, under } from '../output.ts'
@@ -137,7 +138,14 @@ export function addTrainCommand(program: Command, contextOf: () => CommandContex
     .action(async (flags: TrainFlags) => {
       const context = contextOf()
       const request = flags.resume === undefined ? trainRequest(flags) : undefined
-      if (flags.resume !== undefined) refuseSettingsOnResume(command)
+      if (flags.resume !== undefined)
+        // A resumed run is the run that was priced: its settings are in its folder.
+        refuseSettingsBeside(
+          command,
+          'resume',
+          (long) => `--resume goes on with the settings the run was started with; ${long} contradicts that`,
+          (long) => `Leave out ${long}, or start a new run`,
+        )
       const { trainRun, resumeAnyRun } = await import('../../runs/index.node.ts')
       const progress = createProgress(context)
       const io = {
@@ -232,18 +240,6 @@ function trainRequest(flags: TrainFlags): RunRequest {
       skipBadLines: rest.skipBadLines,
       reader: Object.keys(reader).length > 0 ? reader : undefined,
     }),
-  }
-}
-
-/** A resumed run is the run that was priced: its settings are in its folder. */
-function refuseSettingsOnResume(command: Command): void {
-  for (const option of command.options) {
-    const name = option.attributeName()
-    if (name === 'resume' || command.getOptionValueSource(name) !== 'cli') continue
-    refuse(
-      `--resume goes on with the settings the run was started with; ${option.long} contradicts that`,
-      `Leave out ${option.long}, or start a new run`,
-    )
   }
 }
 

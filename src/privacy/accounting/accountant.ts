@@ -3,7 +3,7 @@
  * hold no ledger and enforce no budget. A price is for a plan fixed beforehand: where later releases depend on earlier ones' outputs,
  * a filter is needed, not an accountant.
  */
-import { checkNumber } from '../../errors.ts'
+import { checkNumber, TacetError } from '../../errors.ts'
 import type { NeighboringRelation, PrivacyEvent } from '../event.ts'
 
 export interface EpsilonBound {
@@ -39,6 +39,17 @@ export interface Accountant {
 export const checkDelta = (delta: number) => checkNumber('delta', delta, { atLeast: 0, below: 1 })
 export const checkEpsilon = (epsilon: number) => checkNumber('epsilon', epsilon, { atLeast: 0 })
 export const checkTimes = (times: number) => checkNumber('times', times, { atLeast: 0, integer: true })
+
+/** Whether `read` takes an event, that is, does not throw `unsupported-event`. */
+export function isSupported(read: () => unknown): boolean {
+  try {
+    read()
+    return true
+  } catch (error) {
+    if (error instanceof TacetError && error.code === 'unsupported-event') return false
+    throw error
+  }
+}
 
 /**
  * How often the best guesser of whether a record (or a person, by the unit of the events) was in the data is right, at even odds:

@@ -10,7 +10,7 @@
  */
 import { TacetError } from '../../errors.ts'
 import { type NeighboringRelation, type PrivacyEvent, parsePrivacyEvent } from '../event.ts'
-import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound } from './accountant.ts'
+import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound, isSupported } from './accountant.ts'
 import { composeDistributions, deltaOf, epsilonOf, maxTransform, type Part, type Question } from './compose.ts'
 import { gaussianDelta, gaussianEpsilon } from './gaussian.ts'
 import {
@@ -26,7 +26,7 @@ import {
 import { enumerableSigma, gaussianProfile, type Profile, profileOf } from './profile.ts'
 import { integrate } from './quadrature.ts'
 import { rdpOf } from './rdp.ts'
-import { binned, merge, mostDistinct, noReleases, type Release, type Releases, releasesOf } from './releases.ts'
+import { binned, mostDistinct, muOf, noReleases, type Release, type Releases, releasesOf, together } from './releases.ts'
 
 interface Priced {
   /** Names the release in the cache of sampled profiles. */
@@ -297,25 +297,16 @@ class PldAccountant implements Accountant {
   }
 
   get mu(): number | null {
-    return this.#releases.others.size === 0 && !this.#releases.nonPrivate ? Math.sqrt(this.#releases.muSquared) : null
+    return muOf(this.#releases)
   }
 
   supports(event: PrivacyEvent): boolean {
-    try {
-      supportedReleases(event, this.relation)
-      return true
-    } catch (error) {
-      if (error instanceof TacetError && error.code === 'unsupported-event') return false
-      throw error
-    }
+    return isSupported(() => supportedReleases(event, this.relation))
   }
 
   compose(event: PrivacyEvent, times = 1): PldAccountant {
     checkTimes(times)
-    const after = noReleases()
-    merge(after, this.#releases, 1)
-    merge(after, supportedReleases(event, this.relation), times)
-    return new PldAccountant(this.relation, after)
+    return new PldAccountant(this.relation, together(this.#releases, supportedReleases(event, this.relation), times))
   }
 
   epsilon(delta: number, onlyUpper = false): EpsilonBound {

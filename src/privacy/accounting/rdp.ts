@@ -5,11 +5,11 @@
  * The conversion is that of Canonne, Kamath & Steinke 2020 (Proposition 12) and Asoodeh et al. 2021:
  * ε = D_α + ln(1 − 1/α) − (ln δ + ln α)/(α − 1). It has no lower bound; the PLD accountant does.
  */
-import { checkNumber, TacetError } from '../../errors.ts'
+import { checkNumber } from '../../errors.ts'
 import { type NeighboringRelation, type PrivacyEvent, parsePrivacyEvent } from '../event.ts'
-import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound } from './accountant.ts'
+import { type Accountant, checkDelta, checkEpsilon, checkTimes, type EpsilonBound, isSupported } from './accountant.ts'
 import { renyiDivergence, searchableOrder } from './rdp-curves.ts'
-import { binned, merge, noReleases, type Releases, releasesOf } from './releases.ts'
+import { binned, muOf, noReleases, type Releases, releasesOf, together } from './releases.ts'
 import { log1mExp } from './special.ts'
 
 /** Largest order a search looks at: enough for noise multipliers of 1e4. */
@@ -91,25 +91,16 @@ class RdpAccountant implements Accountant {
   }
 
   get mu(): number | null {
-    return this.#releases.others.size === 0 && !this.#releases.nonPrivate ? Math.sqrt(this.#releases.muSquared) : null
+    return muOf(this.#releases)
   }
 
   supports(event: PrivacyEvent): boolean {
-    try {
-      supportedReleases(event, this.relation)
-      return true
-    } catch (error) {
-      if (error instanceof TacetError && error.code === 'unsupported-event') return false
-      throw error
-    }
+    return isSupported(() => supportedReleases(event, this.relation))
   }
 
   compose(event: PrivacyEvent, times = 1): RdpAccountant {
     checkTimes(times)
-    const after = noReleases()
-    merge(after, this.#releases, 1)
-    merge(after, supportedReleases(event, this.relation), times)
-    return new RdpAccountant(this.relation, after)
+    return new RdpAccountant(this.relation, together(this.#releases, supportedReleases(event, this.relation), times))
   }
 
   epsilon(delta: number): EpsilonBound {

@@ -41,6 +41,10 @@ export interface Releases {
 
 export const noReleases = (): Releases => ({ muSquared: 0, others: new Map(), nonPrivate: false })
 
+/** μ of a composition of plain Gaussians and nothing else, else null. */
+export const muOf = ({ muSquared, others, nonPrivate }: Releases): number | null =>
+  others.size === 0 && !nonPrivate ? Math.sqrt(muSquared) : null
+
 function unsupported(message: string, wayOut: string): never {
   throw new TacetError('unsupported-event', message, { wayOut })
 }
@@ -59,6 +63,14 @@ export function merge(into: Releases, more: Releases, times: number): void {
   into.muSquared += more.muSquared * times
   into.nonPrivate ||= more.nonPrivate
   for (const { release, times: each } of more.others.values()) add(into, release, each * times)
+}
+
+/** `before` and `times` times `more`, as a new value. */
+export function together(before: Releases, more: Releases, times: number): Releases {
+  const after = noReleases()
+  merge(after, before, 1)
+  merge(after, more, times)
+  return after
 }
 
 /** More different sampled Gaussians than this (a schedule with its own σ for every step) are priced in bins. */
