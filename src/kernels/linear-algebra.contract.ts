@@ -48,6 +48,7 @@ function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   return size === 0 ? worst : worst / size
 }
 
+const transposed = (square: Float32Array, n: number) => square.map((_, at) => square[(at % n) * n + Math.floor(at / n)]!)
 const identity = (n: number) => Float32Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? 1 : 0))
 
 export function describeLinearAlgebra(algebra: LinearAlgebra): void {
@@ -84,7 +85,7 @@ export function describeLinearAlgebra(algebra: LinearAlgebra): void {
       expect([...product].map(Number.isNaN)).toEqual([false, false, true, true])
     })
 
-    test.each([1, 2, 3, 4, 5, 63, 64, 65, 127, 129, 200, 261])('the inverse and the factor of %i rows', (n) => {
+    test.each([1, 2, 3, 5, 63, 64, 65, 129, 195])('the inverse and the factor of %i rows', (n) => {
       const matrix = definite(n)
       const before = matrix.slice()
       const inverse = algebra.invertPositiveDefinite(matrix, n)
@@ -92,7 +93,7 @@ export function describeLinearAlgebra(algebra: LinearAlgebra): void {
       const square = { rows: n, depth: n, columns: n }
       expect(distance(plain.multiply(matrix, inverse, square), identity(n)), 'A · A⁻¹').toBeLessThan(1e-4)
       expect(distance(inverse, plain.invertPositiveDefinite(matrix, n)), 'against the plain build').toBeLessThan(1e-4)
-      for (let i = 0; i < n; i++) for (let j = 0; j < i; j++) expect(inverse[i * n + j]).toBe(inverse[j * n + i])
+      expect(transposed(inverse, n), 'both triangles').toEqual(inverse)
 
       const factor = algebra.choleskyFactor(matrix, n)
       expect(distance(factor, plain.choleskyFactor(matrix, n)), 'factor').toBeLessThan(1e-4)
@@ -118,8 +119,8 @@ export function describeLinearAlgebra(algebra: LinearAlgebra): void {
       expect(() => algebra.invertPositiveDefinite(broken, n)).toThrow('not positive definite')
     })
 
-    test.each([1, 3, 4, 17, 64, 100])('many systems of %i rows are each the plain solution, and a bad one is named', (d) => {
-      const count = 40
+    test.each([1, 3, 4, 17, 64, 90])('many systems of %i rows are each the plain solution, and a bad one is named', (d) => {
+      const count = 36
       const matrices = new Float32Array(count * d * d)
       for (let c = 0; c < count; c++) {
         const matrix = definite(d, 1 + c)
@@ -194,7 +195,7 @@ export function describeLinearAlgebra(algebra: LinearAlgebra): void {
         const size = Math.max(Math.abs(values[0]!), ...matrix.map(Math.abs))
         const products = plain.multiply(vectors, matrix, { rows: count, depth: n, columns: n })
         const residuals = products.map((value, at) => value - values[Math.floor(at / n)]! * vectors[at]!)
-        for (const residual of residuals) expect(Math.abs(residual), `n = ${n}`).toBeLessThanOrEqual(1e-5 * size)
+        expect(Math.max(...residuals.map(Math.abs)), `n = ${n}`).toBeLessThanOrEqual(1e-5 * size)
         const cosines = plain.multiply(vectors, vectors, { rows: count, depth: n, columns: count, transposeB: true })
         expect(distance(cosines, identity(count)), `n = ${n}`).toBeLessThan(1e-5)
         expect(distance(values, plain.topEigenpairs(matrix, n, count).values), `n = ${n}`).toBeLessThan(1e-5)
