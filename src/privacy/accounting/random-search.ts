@@ -42,7 +42,7 @@ export function expectedTrials(count: TrialCount): number {
  */
 export function trialsOfMean(mean: number, eta = 0): TrialCount {
   checkNumber('mean trials', mean, { above: 1, atMost: 1e6 })
-  let [low, high] = [1e-12, 1 - 1e-12]
+  let [low, high] = [1e-300, 1 - 1e-12]
   for (let round = 0; round < 200; round++) {
     const middle = Math.sqrt(low * high)
     // The mean falls as γ grows.
