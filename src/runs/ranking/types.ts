@@ -19,8 +19,6 @@ export interface RankingOptions {
   readonly parameters?: Readonly<Record<string, number>>
   /** Save the private model even if it does not beat private popularity. Default false. */
   readonly keepAnyway?: boolean
-  /** Worker threads that may be used, 1 … 64. Default 1. */
-  readonly threads?: number
   /** Release the metrics themselves with noise, for at most this ε beside the model's own. */
   readonly privateMetrics?: number
 }
