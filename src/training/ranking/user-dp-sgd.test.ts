@@ -1,0 +1,339 @@
+import { describe, expect, test } from 'vitest'
+import { type Positives, positivesFrom } from '../../data/index.ts'
+import { type ClippingPolicy, checkInclusion, type PrivacyEvent, pldAccountant, poissonBatch, sensitivityOf } from '../../privacy/index.ts'
+import { fillNormals, type RandomSource, seededRandom } from '../../random/index.ts'
+import { itemFoldInTrainer, tasteObjective } from './item-fold-in.ts'
+import { checkNoPersonVectors, personConformance, plantedPersonBugs, withFoldInVectors } from './person-conformance.ts'
+import { pairwiseObjective } from './private-bpr.ts'
+import { resolveParameters } from './registry.ts'
+import { createRowSums } from './row-sums.ts'
+import { choosePersonSampling, samplingReport } from './sampling-choice.ts'
+import type { RankingPrivacy } from './trainer.ts'
+import {
+  type CrossPersonOperator,
+  createClippedSummer,
+  type PersonObjective,
+  type PersonRows,
+  personUnits,
+  planPersonSteps,
+  refuseCrossPerson,
+  removeDirection,
+  runPersonSteps,
+} from './user-dp-sgd.ts'
+
+const rows = 24
+const width = 3
+
+/** A public direction and weights as a popularity release would give them; a table that may be extreme. */
+function setting(random: RandomSource, scale = 1) {
+  const direction = Float64Array.from({ length: rows }, () => 0.2 + random.nextDouble())
+  const length = Math.hypot(...direction)
+  const table = new Float64Array(rows * width)
+  fillNormals(table, random, scale)
+  return {
+    weights: Float64Array.from({ length: rows }, () => 10 ** (2 * random.nextDouble() - 1)),
+    direction: direction.map((x) => x / length),
+    table,
+  }
+}
+
+const objectives: Record<string, (random: RandomSource, scale?: number) => PersonObjective> = {
+  'taste (item-fold-in)': (random, scale) => {
+    const { weights, direction, table } = setting(random, scale)
+    return tasteObjective(weights, direction, table, width)
+  },
+  'pairwise (bpr)': (random, scale) => {
+    const { weights, direction, table } = setting(random, scale)
+    return pairwiseObjective(weights, table, width, { negatives: 2, projectOut: direction })
+  },
+}
+
+const policies: ClippingPolicy[] = [
+  { kind: 'flat', maxGradNorm: 0.3 },
+  { kind: 'flat', maxGradNorm: 1e-3 },
+  { kind: 'automatic', maxGradNorm: 0.5, stability: 1e-3 },
+  { kind: 'adaptive', initialMaxGradNorm: 0.2, targetQuantile: 0.5, learningRate: 0.2, countNoiseStdDev: 10 },
+]
+
+/** People who try to move a sum: everything, one thing, the same thing again and again, the most and the least common only, nothing. */
+function adversary(kind: number, random: RandomSource): Uint32Array {
+  const one = Math.floor(random.nextDouble() * rows)
+  switch (kind % 7) {
+    case 0:
+      return Uint32Array.from({ length: rows }, (_, item) => item)
+    case 1:
+      return Uint32Array.of(one)
+    case 2:
+      return new Uint32Array(50).fill(one)
+    case 3:
+      return Uint32Array.of(0, rows - 1)
+    case 4:
+      return new Uint32Array(0)
+    case 5:
+      return Uint32Array.from({ length: rows * 2 }, (_, at) => at % rows)
+    default:
+      return Uint32Array.from({ length: rows }, (_, item) => item).filter(() => random.nextDouble() < 0.3)
+  }
+}
+
+/** Projected clipped sum over people, as the step releases it but for the noise. */
+function sumOf(
+  objective: PersonObjective,
+  clipping: ClippingPolicy,
+  people: readonly PersonRows[],
+  seeds: readonly number[],
+): Float64Array {
+  const summer = createClippedSummer(objective, clipping)
+  for (const [at, person] of people.entries()) summer.add(person, sensitivityOf(clipping), seededRandom(seeds[at] as number))
+  const dense = objective.tables.map((table) => new Float64Array(table.rows * table.width))
+  summer.batch.sum.addInto(dense)
+  if (objective.projectOut) removeDirection(dense[0] as Float64Array, objective.projectOut, width)
+  return dense[0] as Float64Array
+}
+
+const distance = (a: Float64Array, b: Float64Array) => Math.sqrt(a.reduce((sum, x, i) => sum + (x - (b[i] as number)) ** 2, 0))
+
+describe.each(Object.entries(objectives))('a person in a step: %s', (_name, make) => {
+  test('moves the clipped sum by no more than the bound: 5,040 neighbouring pairs, adversarial people and extreme tables among them', () => {
+    const random = seededRandom(11)
+    let most = 0
+    for (let round = 0; round < 60; round++) {
+      const objective = make(random, [1, 1e-6, 1e6, 1e150][round % 4])
+      for (const clipping of policies)
+        for (let kind = 0; kind < 21; kind++) {
+          const others = Array.from({ length: kind % 4 }, (_, at) => adversary(kind + at + 1, random))
+          const added = adversary(kind, random)
+          const people = [...others, added].map((history) => ({ history, targets: history }))
+          const seeds = people.map((_, at) => 1_000 * round + at)
+          const moved = distance(sumOf(objective, clipping, people, seeds), sumOf(objective, clipping, people.slice(0, -1), seeds))
+          const share = moved / sensitivityOf(clipping)
+          expect(share, `${clipping.kind}, person of kind ${kind % 7}`).toBeLessThanOrEqual(1 + 1e-9)
+          most = Math.max(most, share)
+        }
+    }
+    // The bound is reached: a missing factor would show.
+    expect(most).toBeGreaterThan(0.999)
+  })
+
+  test('moves it by no more than as many bounds as slots of theirs were sampled', () => {
+    const random = seededRandom(12)
+    for (let round = 0; round < 300; round++) {
+      const objective = make(random)
+      const clipping = policies[round % policies.length] as ClippingPolicy
+      const history = adversary(round, random)
+      const likes = positivesFrom([[1, 2, 3], [...new Set(history)]], rows)
+      const unit = personUnits(likes, { sampling: 'interactions', interactionsPerPerson: 6 }, random)
+      const others = [unit(0), unit(2)]
+      const sampled = [6, 7, 9, 11].slice(0, 1 + (round % 4)).map(unit)
+      const seeds = [1, 2, 3, 4, 5, 6]
+      const moved = distance(sumOf(objective, clipping, [...others, ...sampled], seeds), sumOf(objective, clipping, others, seeds))
+      expect(moved).toBeLessThanOrEqual(sampled.length * sensitivityOf(clipping) * (1 + 1e-9))
+    }
+  })
+
+  test('passes the conformance checks, and each planted bug is caught by the check that is named for it', () => {
+    const random = seededRandom(13)
+    const likes = positivesFrom(
+      Array.from({ length: 31 }, (_, person) => [...new Set(adversary(person % 7 === 4 ? 6 : person, random))]),
+      rows,
+    )
+    const scene = { objective: make(random), likes, clipping: policies[1] as ClippingPolicy, noiseMultiplier: 1.3, expectedBatchSize: 12 }
+    for (const result of personConformance(scene)) expect(result.passed, `${result.name}: ${result.detail}`).toBe(true)
+    for (const bug of ['clipped-per-interaction', 'no-noise-on-untouched-rows'] as const) {
+      const failed = personConformance(scene, bug).filter(({ passed }) => !passed)
+      expect(failed.map(({ name }) => name)).toContain(plantedPersonBugs[bug].check)
+    }
+  })
+})
+
+test('a gradient that is not a number contributes nothing', () => {
+  const objective: PersonObjective = {
+    tables: [{ name: 'items', rows: 2, width: 1 }],
+    addGradient({ history }, into) {
+      into.values[into.row(0, 0)]! += history[0] === 0 ? Number.NaN : history[0] === 1 ? Infinity : 1e200
+    },
+  }
+  const clipping: ClippingPolicy = { kind: 'flat', maxGradNorm: 1 }
+  const person = (item: number) => ({ history: Uint32Array.of(item), targets: Uint32Array.of(item) })
+  const summer = createClippedSummer(objective, clipping)
+  for (const item of [0, 1, 2]) summer.add(person(item), 1, seededRandom(1))
+  const dense = [new Float64Array(2)]
+  summer.batch.sum.addInto(dense)
+  // The square of 1e200 is infinite: the norm cannot be told, so nothing is added.
+  expect([...(dense[0] as Float64Array)]).toEqual([0, 0])
+  expect(summer.batch.unclipped).toBe(0)
+})
+
+describe('a plan for people', () => {
+  const privacy: RankingPrivacy = { unit: 'user', epsilon: 2, delta: 1e-6, alongside: [{ kind: 'gaussian', noiseMultiplier: 30 }] }
+  const base = { model: 'test', personCount: 3_000, interactionsPerPerson: 8, steps: 20, privacy }
+  const epsilonOf = (events: readonly PrivacyEvent[]) =>
+    events.reduce((accountant, event) => accountant.compose(event), pldAccountant()).epsilon(privacy.delta).epsilon
+
+  test.each([
+    ['people', 1],
+    ['people', 0.1],
+    ['interactions', 1],
+    ['interactions', 0.1],
+  ] as const)('sampling %s at rate %d meets ε with everything beside it, and wastes nothing', (sampling, sampleRate) => {
+    const { event, plan } = planPersonSteps({ ...base, sampling, sampleRate, clipping: { kind: 'flat', maxGradNorm: 1 } })
+    const epsilon = epsilonOf([...privacy.alongside, event])
+    expect(epsilon).toBeLessThanOrEqual(privacy.epsilon * (1 + 1e-9))
+    expect(epsilon).toBeGreaterThan(privacy.epsilon * 0.99)
+    expect(plan.privacyUnit).toBe(sampling === 'people' ? 'user' : 'rating')
+    const kinds = JSON.stringify(event)
+    expect(kinds.includes('mixture-of-gaussians')).toBe(sampling === 'interactions' && sampleRate < 1)
+    expect(kinds.includes('poisson-sampled')).toBe(sampling === 'people' && sampleRate < 1)
+  })
+
+  test('adaptive clipping pays for its count out of the same noise', () => {
+    const { plan, event } = planPersonSteps({
+      ...base,
+      sampling: 'people',
+      sampleRate: 1,
+      clipping: (noiseMultiplier) => ({
+        kind: 'adaptive',
+        initialMaxGradNorm: 1,
+        targetQuantile: 0.5,
+        learningRate: 0.2,
+        countNoiseStdDev: noiseMultiplier,
+      }),
+    })
+    const flat = planPersonSteps({ ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } })
+    // The same price, by the same events: what the count takes is taken from the gradients (gradientShare).
+    expect(event).toEqual(flat.event)
+    const noise: number[] = []
+    const random = seededRandom(3)
+    runPersonSteps({
+      objective: objectives['taste (item-fold-in)']?.(random) as PersonObjective,
+      likes: { ...positivesFrom([], rows), personCount: 3_000, offsets: new Uint32Array(3_001) },
+      plan: { sampling: 'people', plan, interactionsPerPerson: 8, event },
+      random,
+      apply: ({ noiseStdDev, maxGradNorm }) => void noise.push((noiseStdDev * plan.expectedBatchSize) / maxGradNorm),
+    })
+    const sigma = plan.noiseMultiplier as number
+    for (const each of noise) expect(each).toBeCloseTo(sigma / Math.sqrt(1 - 1 / 4), 6)
+  })
+
+  test('refuses ratings as the unit, data of another size, per-block clipping, and more than is left', () => {
+    const plan = planPersonSteps({ ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } })
+    const ask = { ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } } as const
+    expect(() => planPersonSteps({ ...ask, privacy: { ...privacy, unit: 'rating' } })).toThrow('whole person')
+    expect(() => planPersonSteps({ ...ask, beside: [{ kind: 'gaussian', noiseMultiplier: 0.1 }] })).toThrow('leaves nothing')
+    const random = seededRandom(1)
+    const objective = objectives['pairwise (bpr)']?.(random) as PersonObjective
+    const run = (likes: Positives) => runPersonSteps({ objective, likes, plan, random, apply: () => {} })
+    expect(() => run(positivesFrom([[1]], rows))).toThrow('3000 rows')
+    expect(() => createClippedSummer(objective, { kind: 'per-block', maxGradNorms: [1] })).toThrow('as a whole')
+  })
+
+  test('people enter a step as its Poisson sampler says', () => {
+    const { plan } = planPersonSteps({
+      ...base,
+      personCount: 200,
+      sampling: 'people',
+      sampleRate: 0.2,
+      clipping: { kind: 'flat', maxGradNorm: 1 },
+    })
+    const random = seededRandom(9)
+    const out = new Uint32Array(200)
+    const results = checkInclusion(
+      { rowCount: 200, sampleRate: 0.2, batch: (step) => out.slice(0, poissonBatch(plan, step % plan.steps, random, out)) },
+      { steps: 400 },
+    )
+    for (const result of results) expect(result.passed, `${result.name}: ${result.detail}`).toBe(true)
+  })
+
+  test('slots hold a bounded part of a history, each like at most once, and empty ones hold nothing', () => {
+    const likes = positivesFrom([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 4], []], rows)
+    const unit = personUnits(likes, { sampling: 'interactions', interactionsPerPerson: 4 }, seededRandom(2))
+    const held = (person: number) => Array.from({ length: 4 }, (_, slot) => [...unit(4 * person + slot).targets]).flat()
+    expect(new Set(held(0)).size).toBe(4)
+    expect(held(1).sort()).toEqual([3, 4])
+    expect(held(2)).toEqual([])
+  })
+})
+
+describe('which sampling is cheaper', () => {
+  const privacy: RankingPrivacy = { unit: 'user', epsilon: 1, delta: 1e-6, alongside: [] }
+  const base = { model: 'test', personCount: 5_000, interactionsPerPerson: 10, steps: 40, privacy }
+
+  test('full batches: alike if a person’s interactions agree, people if they do not', () => {
+    const choice = choosePersonSampling({ ...base, sampleRate: 1 })
+    expect(choice.breakEvenCoherence).toBeCloseTo(1, 9)
+    expect(choosePersonSampling({ ...base, sampleRate: 1, coherence: 0.5 }).cheaper).toBe('people')
+  })
+
+  test('the answer turns at the coherence that is printed', () => {
+    const choice = choosePersonSampling({ ...base, steps: 10, sampleRate: 0.05 })
+    const at = choice.breakEvenCoherence
+    expect(choice.cheaper).toBe(at >= 1 ? 'people' : 'interactions')
+    expect(samplingReport(choice).join('\n')).toMatch(/ULS[\s\S]*ELS[\s\S]*cheaper/)
+    const below = choosePersonSampling({ ...base, steps: 10, sampleRate: 0.05, coherence: Math.min(1, at * 0.99) })
+    expect(below.cheaper).toBe('people')
+    expect(below.breakEvenCoherence).toBeCloseTo(at, 9)
+  })
+})
+
+test.each(['in-batch-negatives', 'popularity-negatives', 'batch-statistics'] satisfies CrossPersonOperator[])(
+  '%s are refused under privacy, with the reason',
+  (operator) => {
+    expect(() => refuseCrossPerson('bpr', operator)).toThrow(/cannot be private with .*: \w+/)
+  },
+)
+
+test('a saved fold-in vector is found in a release, and an honest release holds none', async () => {
+  const random = seededRandom(4)
+  const histories = Array.from({ length: 101 }, (_, person) =>
+    [person % 40, (person * 7) % 40, (person * 3 + 1) % 40].sort((a, b) => a - b),
+  )
+  const likes = positivesFrom(
+    histories.map((each) => [...new Set(each)]),
+    40,
+  )
+  const ranker = await itemFoldInTrainer.fit({
+    positives: likes,
+    itemTable: null,
+    parameters: resolveParameters(itemFoldInTrainer, { dimensions: 4 }),
+    privacy: { unit: 'user', epsilon: 50, delta: 1e-5, alongside: [] },
+    random,
+    spend: () => {},
+  })
+  const released = ranker.parameters()
+  const { shape, data } = released['itemFoldIn.input'] as { shape: readonly number[]; data: Float32Array }
+  const dimensions = shape[1] as number
+  const vectors = histories.slice(0, 60).map((history) => {
+    const vector = new Float32Array(dimensions)
+    for (const item of new Set(history)) for (let c = 0; c < dimensions; c++) vector[c]! += data[item * dimensions + c] as number
+    return vector
+  })
+  expect(dimensions).toBeGreaterThan(1)
+  expect(checkNoPersonVectors(released, 101, vectors).passed).toBe(true)
+  const planted = checkNoPersonVectors(withFoldInVectors(released, vectors), 101, vectors)
+  expect(planted.passed).toBe(false)
+  expect(planted.name).toBe(plantedPersonBugs['fold-in-vectors-saved'].check)
+})
+
+test('row sums add, scale and clear; growing keeps what is there', () => {
+  const tables = [
+    { name: 'a', rows: 500, width: 3 },
+    { name: 'b', rows: 2, width: 1000 },
+  ]
+  const sums = createRowSums(tables)
+  const add = (table: number, row: number, column: number, amount: number) => {
+    const at = sums.row(table, row) + column
+    sums.values[at] = (sums.values[at] as number) + amount
+  }
+  for (let row = 0; row < 500; row++) for (const half of [0.5, 1.5]) add(0, row, 1, half * row)
+  add(1, 1, 999, 5)
+  expect(sums.touched).toBe(501)
+  const total = createRowSums(tables)
+  total.addScaled(sums, 2)
+  total.addScaled(sums, -0.5)
+  const dense = tables.map((table) => new Float64Array(table.rows * table.width))
+  total.addInto(dense)
+  expect(dense[0]?.[499 * 3 + 1]).toBe(1.5 * 998)
+  expect(dense[1]?.[1999]).toBe(7.5)
+  sums.clear()
+  expect([sums.touched, sums.squaredNorm(), sums.values[sums.row(0, 3) + 1]]).toEqual([0, 0, 0])
+})
