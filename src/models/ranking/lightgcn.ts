@@ -12,29 +12,29 @@ import { createFactorRanker, loadFactors, sharesOf } from './factor-ranker.ts'
 import type { Ranker } from './ranker.ts'
 
 export interface LightGcnVectors {
-  readonly dimensions: number
-  /** Float32Array[people × dimensions], smoothed. */
+  readonly dimension: number
+  /** Float32Array[people × dimension], smoothed. */
   readonly people: Float32Array
-  /** Float32Array[items × dimensions], smoothed. */
+  /** Float32Array[items × dimension], smoothed. */
   readonly items: Float32Array
-  /** Float32Array[items × dimensions]: an item's part in the vector of a new node, before ÷ √(size of the history). */
+  /** Float32Array[items × dimension]: an item's part in the vector of a new node, before ÷ √(size of the history). */
   readonly entering: Float32Array
-  /** Float32Array[dimensions] */
+  /** Float32Array[dimension] */
   readonly meanPerson: Float32Array
 }
 
-export function createLightGcnRanker({ dimensions, people, items, entering, meanPerson }: LightGcnVectors): Ranker {
-  const itemCount = items.length / dimensions
-  const matrix = (data: Float32Array) => ({ shape: [data.length / dimensions, dimensions], data })
-  const enteringOf = (item: number) => entering.subarray(item * dimensions, (item + 1) * dimensions)
+export function createLightGcnRanker({ dimension, people, items, entering, meanPerson }: LightGcnVectors): Ranker {
+  const itemCount = items.length / dimension
+  const matrix = (data: Float32Array) => ({ shape: [data.length / dimension, dimension], data })
+  const enteringOf = (item: number) => entering.subarray(item * dimension, (item + 1) * dimension)
   return createFactorRanker({
     name: 'lightgcn',
     personFactors: matrix(people),
     itemFactors: matrix(items),
-    extra: { entering_items: { shape: [itemCount, dimensions], data: entering }, mean_person: { shape: [dimensions], data: meanPerson } },
+    extra: { entering_items: { shape: [itemCount, dimension], data: entering }, mean_person: { shape: [dimension], data: meanPerson } },
     foldIn(history) {
       if (history.length === 0) return meanPerson
-      const vector = new Float32Array(dimensions)
+      const vector = new Float32Array(dimension)
       for (const liked of history)
         enteringOf(liked).forEach((value, k) => {
           vector[k]! += value
@@ -44,7 +44,7 @@ export function createLightGcnRanker({ dimensions, people, items, entering, mean
     reasons: ({ history }, item, n) =>
       sharesOf(
         history,
-        (liked) => enteringOf(liked).reduce((sum, value, k) => sum + value * (items[item * dimensions + k] as number), 0),
+        (liked) => enteringOf(liked).reduce((sum, value, k) => sum + value * (items[item * dimension + k] as number), 0),
         n,
       ),
   })
@@ -53,12 +53,12 @@ export function createLightGcnRanker({ dimensions, people, items, entering, mean
 /** @throws TacetError corrupt-run */
 export function loadLightGcn(tensors: NamedTensors): Ranker {
   const { itemFactors, personFactors } = loadFactors(tensors, 'lightgcn')
-  const [itemCount = 0, dimensions = 0] = itemFactors.shape
+  const [itemCount = 0, dimension = 0] = itemFactors.shape
   return createLightGcnRanker({
-    dimensions,
-    people: personFactors?.data ?? expectTensor(tensors, 'person_factors', [0, dimensions], 'lightgcn'),
+    dimension,
+    people: personFactors?.data ?? expectTensor(tensors, 'person_factors', [0, dimension], 'lightgcn'),
     items: itemFactors.data,
-    entering: expectTensor(tensors, 'entering_items', [itemCount, dimensions], 'lightgcn'),
-    meanPerson: expectTensor(tensors, 'mean_person', [dimensions], 'lightgcn'),
+    entering: expectTensor(tensors, 'entering_items', [itemCount, dimension], 'lightgcn'),
+    meanPerson: expectTensor(tensors, 'mean_person', [dimension], 'lightgcn'),
   })
 }

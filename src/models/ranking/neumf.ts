@@ -14,9 +14,9 @@ export interface NeuMfShape {
   readonly personCount: number
   readonly itemCount: number
   /** Width of the embeddings that are multiplied; 0: no product. */
-  readonly productDimensions: number
+  readonly productDimension: number
   /** Width of the embeddings under the tower; 0: no tower. */
-  readonly towerDimensions: number
+  readonly towerDimension: number
   /** Of the tower, from the bottom. */
   readonly hiddenLayers: readonly number[]
 }
@@ -29,10 +29,10 @@ export interface NeuMfOptions {
 
 /** The network and what a ranker needs to know of it. @throws TacetError invalid-argument without product and tower */
 export function neuMfParts(shape: NeuMfShape, options: NeuMfOptions = {}): Omit<NeuralRankerParts, 'foldIn'> {
-  const { personCount, itemCount, productDimensions, towerDimensions } = shape
+  const { personCount, itemCount, productDimension, towerDimension } = shape
   const kinds = [
-    { part: 'product' as const, dimensions: productDimensions },
-    { part: 'deep' as const, dimensions: towerDimensions },
+    { part: 'product' as const, dimensions: productDimension },
+    { part: 'deep' as const, dimensions: towerDimension },
   ].filter(({ dimensions }) => dimensions > 0)
   if (kinds.length === 0)
     throw new TacetError('invalid-argument', 'neumf without its product and without its tower has nothing to learn', {
@@ -80,8 +80,8 @@ export function loadNeuMf(tensors: NamedTensors): Ranker {
     neuMfParts({
       personCount: personRows - 1,
       itemCount,
-      productDimensions: widthOf('product'),
-      towerDimensions: widthOf('deep'),
+      productDimension: widthOf('product'),
+      towerDimension: widthOf('deep'),
       hiddenLayers: hiddenLayersOf(tensors),
     }),
     tensors,

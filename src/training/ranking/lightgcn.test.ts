@@ -11,7 +11,7 @@ const itemCount = 5
 const positives = positivesFrom(lists, itemCount)
 const personCount = lists.length
 const nodes = personCount + itemCount
-const settings = { dimensions: 5, layers: 3, epochs: 1, batchSize: 16, learningRate: 0.01, regularisation: 0.3, initialStdDev: 0.7 }
+const settings = { dimension: 5, layers: 3, epochs: 1, batchSize: 16, learningRate: 0.01, regularisation: 0.3, initialStdDev: 0.7 }
 
 /** D^−½·A·D^−½ written out. */
 const operator = (() => {
@@ -37,7 +37,7 @@ const smooth = (x: readonly Float64Array[], depth: number) => {
   return x.map((row, n) => row.map((_, k) => all.reduce((sum, power) => sum + power[n]![k]!, 0) / (depth + 1)))
 }
 const rowsOf = (flat: Float32Array, width: number) =>
-  Array.from({ length: flat.length / width }, (_, n) => Float64Array.from(flat.subarray(n * width, n * width + settings.dimensions)))
+  Array.from({ length: flat.length / width }, (_, n) => Float64Array.from(flat.subarray(n * width, n * width + settings.dimension)))
 const close = (got: readonly Float64Array[], expected: readonly Float64Array[]) => {
   for (const [n, row] of expected.entries())
     for (const [k, value] of row.entries()) expect(Math.abs(got[n]![k]! - value), `${n}, ${k}`).toBeLessThan(2e-6)
@@ -50,14 +50,14 @@ describe.each([0, 1, 2, 3, 4])('over %i layers', (layers) => {
   test('smoothing is the mean of the powers of the normalised adjacency matrix', () => {
     model.smooth()
     close(rowsOf(model.vectors, model.width), smooth(start, layers))
-    expect(model.start.every((value, at) => at % model.width < settings.dimensions || value === 0)).toBe(true)
+    expect(model.start.every((value, at) => at % model.width < settings.dimension || value === 0)).toBe(true)
   })
 
   test('an item enters a new person as smoothing over the larger graph would have it, degrees of the items as they were', () => {
     const entering = model.enteringItems()
     const below = powers(start, Math.max(0, layers - 1))
     const history = [1, 3]
-    const expected = new Float64Array(settings.dimensions).map((_, k) =>
+    const expected = new Float64Array(settings.dimension).map((_, k) =>
       layers === 0
         ? 0
         : history.reduce((sum, item) => {
@@ -66,7 +66,7 @@ describe.each([0, 1, 2, 3, 4])('over %i layers', (layers) => {
           }, 0) /
           (layers + 1),
     )
-    const got = new Float64Array(settings.dimensions).map(
+    const got = new Float64Array(settings.dimension).map(
       (_, k) => history.reduce((sum, item) => sum + entering[item * model.width + k]!, 0) / Math.sqrt(history.length),
     )
     close([got], [expected])
@@ -100,7 +100,7 @@ describe.each([0, 1, 2, 3, 4])('over %i layers', (layers) => {
     const loss = model.accumulate(...columns, triples.length)
     expect(loss).toBeCloseTo(lossOf(start).loss, 4)
     for (let n = 0; n < nodes; n++)
-      for (let k = 0; k < settings.dimensions; k++) {
+      for (let k = 0; k < settings.dimension; k++) {
         const moved = (by: number) => {
           const { loss, penalised } = lossOf(start.map((row, r) => (r === n ? row.with(k, row[k]! + by) : row)))
           return loss + penalised
@@ -111,7 +111,7 @@ describe.each([0, 1, 2, 3, 4])('over %i layers', (layers) => {
   })
 })
 
-const small = (given: Record<string, number> = {}) => resolveParameters(lightGcnTrainer, { epochs: 30, dimensions: 6, ...given })
+const small = (given: Record<string, number> = {}) => resolveParameters(lightGcnTrainer, { epochs: 30, dimension: 6, ...given })
 const train = (extra: Partial<Parameters<typeof lightGcnTrainer.fit>[0]> = {}) =>
   lightGcnTrainer.fit({
     positives,

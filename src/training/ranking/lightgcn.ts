@@ -18,7 +18,7 @@ const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8]
 const matrices = ['start', 'smoothed', 'gradient', 'startGradient', 'first', 'second', 'scaled', 'left', 'right'] as const
 
 export interface LightGcnSettings {
-  readonly dimensions: number
+  readonly dimension: number
   readonly layers: number
   readonly epochs: number
   readonly batchSize: number
@@ -56,7 +56,7 @@ export interface GraphModel {
 export function createGraphModel(positives: Positives, settings: LightGcnSettings, random: RandomSource): GraphModel {
   const { personCount, itemCount, offsets, items } = positives
   const { layers, batchSize } = settings
-  const width = padded(settings.dimensions)
+  const width = padded(settings.dimension)
   const nodes = personCount + itemCount
   const edges = items.length
   const arena = createArena()
@@ -103,7 +103,7 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
   fillNormals(start, random)
   for (let n = 0; n < nodes; n++)
     for (let k = 0; k < width; k++)
-      start[n * width + k] = k < settings.dimensions ? (start[n * width + k] as number) * settings.initialStdDev : 0
+      start[n * width + k] = k < settings.dimension ? (start[n * width + k] as number) * settings.initialStdDev : 0
 
   /** out = Σ_{l ≤ depth} Â^l source / (depth + 1), by Horner's rule on D^−½-scaled vectors, so that no product has a weight an edge. */
   function propagate(source: number, out: number, depth: number): void {
@@ -168,7 +168,7 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
 }
 
 const settings = {
-  dimensions: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'numbers a vector' },
+  dimension: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'numbers a vector' },
   layers: { default: 3, atLeast: 0, atMost: 16, integer: true, about: 'steps over the graph; 0: plain matrix factorisation' },
   epochs: { default: 80, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
   batchSize: {
@@ -222,29 +222,29 @@ export const lightGcnTrainer: RankingTrainer = {
     function next(): number {
       return sampler.next(batchSize, people, preferred, others, 1)
     }
-    return createLightGcnRanker(finished(positives, model, chosen.dimensions))
+    return createLightGcnRanker(finished(positives, model, chosen.dimension))
   },
 }
 
 /** The vectors to keep. People and items that nobody connects have learnt nothing: a person gets the mean person, an item stays at 0. */
-function finished({ personCount, itemCount, offsets, items: liked }: Positives, model: GraphModel, dimensions: number) {
+function finished({ personCount, itemCount, offsets, items: liked }: Positives, model: GraphModel, dimension: number) {
   model.smooth()
-  const people = unpadded(model.vectors.subarray(0, personCount * model.width), model.width, dimensions)
-  const items = unpadded(model.vectors.subarray(personCount * model.width), model.width, dimensions)
+  const people = unpadded(model.vectors.subarray(0, personCount * model.width), model.width, dimension)
+  const items = unpadded(model.vectors.subarray(personCount * model.width), model.width, dimension)
   const connected = Array.from({ length: personCount }, (_, p) => (offsets[p + 1] as number) > (offsets[p] as number))
-  const meanPerson = new Float32Array(dimensions)
+  const meanPerson = new Float32Array(dimension)
   const count = connected.filter(Boolean).length
   for (let p = 0; p < personCount; p++)
-    if (connected[p]) for (let k = 0; k < dimensions; k++) (meanPerson[k] as number) += (people[p * dimensions + k] as number) / count
-  for (let p = 0; p < personCount; p++) if (!connected[p]) people.set(meanPerson, p * dimensions)
+    if (connected[p]) for (let k = 0; k < dimension; k++) (meanPerson[k] as number) += (people[p * dimension + k] as number) / count
+  for (let p = 0; p < personCount; p++) if (!connected[p]) people.set(meanPerson, p * dimension)
   const known = new Uint8Array(itemCount)
   for (const item of liked) known[item] = 1
-  for (let item = 0; item < itemCount; item++) if (!known[item]) items.fill(0, item * dimensions, (item + 1) * dimensions)
-  return { dimensions, people, items, entering: unpadded(model.enteringItems(), model.width, dimensions), meanPerson }
+  for (let item = 0; item < itemCount; item++) if (!known[item]) items.fill(0, item * dimension, (item + 1) * dimension)
+  return { dimension, people, items, entering: unpadded(model.enteringItems(), model.width, dimension), meanPerson }
 }
 
-function unpadded(rows: Float32Array, width: number, dimensions: number): Float32Array {
-  const out = new Float32Array((rows.length / width) * dimensions)
-  for (let from = 0, to = 0; from < rows.length; from += width, to += dimensions) out.set(rows.subarray(from, from + dimensions), to)
+function unpadded(rows: Float32Array, width: number, dimension: number): Float32Array {
+  const out = new Float32Array((rows.length / width) * dimension)
+  for (let from = 0, to = 0; from < rows.length; from += width, to += dimension) out.set(rows.subarray(from, from + dimension), to)
   return out
 }

@@ -12,8 +12,8 @@ import type { ParameterSpec, RankingTrainer } from './trainer.ts'
 interface NeuMfSettings extends NeuralFitSettings {
   readonly product: number
   readonly tower: number
-  readonly productDimensions: number
-  readonly towerDimensions: number
+  readonly productDimension: number
+  readonly towerDimension: number
   readonly firstLayer: number
   readonly layers: number
   readonly initialScale: number
@@ -24,8 +24,8 @@ const width = { atLeast: 1, atMost: 1024, integer: true }
 const settings: Record<keyof NeuMfSettings, ParameterSpec> = {
   product: { default: 1, ...flag, about: '1: the cell-by-cell product of two embeddings (GMF); 0: without' },
   tower: { default: 1, ...flag, about: '1: the ReLU tower over two embeddings (MLP); 0: without' },
-  productDimensions: { default: 32, ...width, about: 'numbers an embedding of the product' },
-  towerDimensions: { default: 32, ...width, about: 'numbers an embedding under the tower' },
+  productDimension: { default: 32, ...width, about: 'numbers an embedding of the product' },
+  towerDimension: { default: 32, ...width, about: 'numbers an embedding under the tower' },
   firstLayer: { default: 64, ...width, about: 'units of the first hidden layer; each next one has half' },
   layers: { default: 3, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
   initialScale: { default: 0.05, above: 0, atMost: 10, about: 'embeddings start uniform on ± this' },
@@ -46,8 +46,8 @@ export const neuMfTrainer: RankingTrainer = {
       {
         personCount,
         itemCount,
-        productDimensions: chosen.product * chosen.productDimensions,
-        towerDimensions: chosen.tower * chosen.towerDimensions,
+        productDimension: chosen.product * chosen.productDimension,
+        towerDimension: chosen.tower * chosen.towerDimension,
         hiddenLayers: Array.from({ length: chosen.tower * chosen.layers }, (_, layer) => Math.max(1, chosen.firstLayer >> layer)),
       },
       { reserve: adam.reserve },

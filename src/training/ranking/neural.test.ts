@@ -59,7 +59,7 @@ describe.each([
   ['neumf', neuMfTrainer, {}],
   ['its product alone (GMF)', neuMfTrainer, { tower: 0 }],
   ['its tower alone (MLP)', neuMfTrainer, { product: 0 }],
-  ['without hidden layers', neuMfTrainer, { layers: 0, towerDimensions: 7 }],
+  ['without hidden layers', neuMfTrainer, { layers: 0, towerDimension: 7 }],
   ['wide-and-deep', wideAndDeepRankingTrainer, {}],
 ] as const)('%s', (_, trainer, given) => {
   test('learns who likes what, for those it was trained with and for strangers with the same histories', async () => {
@@ -147,7 +147,7 @@ describe.each(trainers.map((trainer) => [trainer.name, trainer] as const))('%s',
 })
 
 test('the fold-in finds the linear map from histories to embeddings where there is one', () => {
-  const parts = neuMfParts({ personCount: positives.personCount, itemCount, productDimensions: 3, towerDimensions: 2, hiddenLayers: [4] })
+  const parts = neuMfParts({ personCount: positives.personCount, itemCount, productDimension: 3, towerDimension: 2, hiddenLayers: [4] })
   const { network } = parts.pairs
   const random = seededRandom(4)
   network.parameters.forEach((_, at) => {

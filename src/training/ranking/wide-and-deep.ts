@@ -18,13 +18,13 @@ import { rowAPerson } from './neural-refusal.ts'
 import type { ParameterSpec, RankingTrainer } from './trainer.ts'
 
 interface WideAndDeepRankingSettings extends NeuralFitSettings {
-  readonly dimensions: number
+  readonly dimension: number
   readonly firstLayer: number
   readonly layers: number
 }
 
 const settings: Record<keyof WideAndDeepRankingSettings, ParameterSpec> = {
-  dimensions: { default: 32, atLeast: 1, atMost: 1024, integer: true, about: 'numbers an embedding of a person or an item' },
+  dimension: { default: 32, atLeast: 1, atMost: 1024, integer: true, about: 'numbers an embedding of a person or an item' },
   firstLayer: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'units of the first hidden layer; each next one has half' },
   layers: { default: 2, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
   ...neuralParameters({ epochs: 10, batchSize: 0, negatives: 4, learningRate: 0.002, regularisation: 0 }),
@@ -43,7 +43,7 @@ export const wideAndDeepRankingTrainer: RankingTrainer = {
     const shape = {
       personCount,
       itemCount,
-      dimensions: chosen.dimensions,
+      dimensions: chosen.dimension,
       hiddenLayers: Array.from({ length: chosen.layers }, (_, layer) => Math.max(1, chosen.firstLayer >> layer)),
       itemFeatures: scaledYears(itemFeatureColumns(itemTable)),
     }
