@@ -660,81 +660,166 @@ function divide(rows: i32, n: i32, l: usize, lRow: usize, x: usize, xRow: usize,
   return sumLanes(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)))
 }
 
-/**
- * Householder tridiagonal form of a full symmetric matrix, in place: afterwards row k holds its vector from column k + 1 on (0 up to column k). Rows
- * have n numbers rounded up to a multiple of 4, padded with 0, from column k & ~3 on. The update of step k and the product of step k + 1 share
- * one pass over the matrix, which is what the time goes into.
- * @param diagonal @param offDiagonal @param scales doubles[n]
- * @param w two vectors of a row's length, 0 at first
- */
-export function tridiagonalise(n: i32, a: usize, aRow: usize, diagonal: usize, offDiagonal: usize, scales: usize, w: usize): void {
-  let v: usize = 0
-  for (let k: i32 = 0; k < n; k++) {
-    const row = a + <usize>k * aRow
-    const from = (k + 1) & ~3
-    const width = <i32>(aRow >> 2) - from
-    const start = <usize>from << 2
-    // Row k as the last step leaves it.
-    if (v) update(width, row + start, load<f32>(v + (<usize>k << 2)), w + start, load<f32>(w + (<usize>k << 2)), v + start)
-    if (v && (k & 3) == 3) {
-      const at = <usize>k << 2
-      store<f32>(row + at, load<f32>(row + at) - 2 * load<f32>(v + at) * load<f32>(w + at))
-    }
-    store<f64>(diagonal + (<usize>k << 3), load<f32>(row + (<usize>k << 2)))
-    memory.fill(row, 0, <usize>(k + 1) << 2)
-    store<f64>(offDiagonal + (<usize>k << 3), 0)
-    store<f64>(scales + (<usize>k << 3), 0)
-    if (k + 1 == n) return
-    const head = row + (<usize>(k + 1) << 2)
-    const first: f64 = load<f32>(head)
-    let tail: f64 = 0
-    for (let j: i32 = k + 2; j < n; j++) {
-      const x: f64 = load<f32>(row + (<usize>j << 2))
-      tail += x * x
-    }
-    let scale: f64 = 0
-    if (tail > 0) {
-      const norm = sqrt(first * first + tail)
-      const beta = first > 0 ? -norm : norm
-      scale = (beta - first) / beta
-      const shrink = f32x4.splat(<f32>(1 / (first - beta)))
-      for (let j: i32 = 0; j < width; j += 4) {
-        const at = row + start + (<usize>j << 2)
-        v128.store(at, f32x4.mul(v128.load(at), shrink))
-      }
-      store<f32>(head, 1)
-      store<f64>(offDiagonal + (<usize>k << 3), beta)
-      store<f64>(scales + (<usize>k << 3), scale)
-    } else {
-      store<f64>(offDiagonal + (<usize>k << 3), first)
-      memory.fill(row, 0, aRow)
-    }
-    // Rows below: the last step's update, then the product with this step's vector.
-    const next = w + aRow
-    for (let r: i32 = k + 1; r < n; r++) {
-      const target = a + <usize>r * aRow + start
-      if (v) update(width, target, load<f32>(v + (<usize>r << 2)), w + start, load<f32>(w + (<usize>r << 2)), v + start)
-      store<f32>(next + (<usize>r << 2), <f32>(scale * <f64>dot(width, target, row + start)))
-    }
-    const correction = f32x4.splat(<f32>(-0.5 * scale * <f64>dot(width, next + start, row + start)))
-    for (let j: i32 = 0; j < width; j += 4) {
-      const at = start + (<usize>j << 2)
-      v128.store(w + at, madd(correction, v128.load(row + at), v128.load(next + at)))
-    }
-    v = row
-  }
-}
-
-/** x −= f·y + g·z, n numbers. */
+/** x += f·y + g·z, n numbers (a multiple of 4). */
 // @ts-ignore: decorator
-@inline function update(n: i32, x: usize, f: f32, y: usize, g: f32, z: usize): void {
-  const minusF = f32x4.splat(-f)
-  const minusG = f32x4.splat(-g)
+@inline function addTwoScaled(n: i32, x: usize, f: f32, y: usize, g: f32, z: usize): void {
+  const factorF = f32x4.splat(f)
+  const factorG = f32x4.splat(g)
   for (let j: i32 = 0; j < n; j += 4) {
-    v128.store(x, madd(minusF, v128.load(y), madd(minusG, v128.load(z), v128.load(x))))
+    v128.store(x, madd(factorF, v128.load(y), madd(factorG, v128.load(z), v128.load(x))))
     x += 16
     y += 16
     z += 16
+  }
+}
+
+/**
+ * out[k … n) = A·v for the symmetric A whose lower triangle is stored, rows and columns k … n − 1: each number of A is read once, and serves its
+ * row and its column. v is 0 below column k and from n on; `out` is overwritten from k & ~3 on, and is garbage below k.
+ */
+function multiplySymmetric(n: i32, k: i32, a: usize, aRow: usize, v: usize, out: usize): void {
+  const from = k & ~3
+  memory.fill(out + (<usize>from << 2), 0, aRow - (<usize>from << 2))
+  let r = k
+  // Four rows at a time, but for the blocks on the diagonal.
+  for (; r & 3 && r < n; r++) diagonalRow(r, k, a, aRow, v, out)
+  for (; r + 4 <= n; r += 4) {
+    const a0 = a + <usize>r * aRow
+    const a1 = a0 + aRow
+    const a2 = a1 + aRow
+    const a3 = a2 + aRow
+    const at = <usize>r << 2
+    const v0 = v128.load32_splat(v + at)
+    const v1 = v128.load32_splat(v + at, 4)
+    const v2 = v128.load32_splat(v + at, 8)
+    const v3 = v128.load32_splat(v + at, 12)
+    let s0 = f32x4.splat(0)
+    let s1 = s0
+    let s2 = s0
+    let s3 = s0
+    for (let c: usize = <usize>from << 2; c < at; c += 16) {
+      const x = v128.load(v + c)
+      let y = v128.load(out + c)
+      const m0 = v128.load(a0 + c)
+      s0 = madd(m0, x, s0)
+      y = madd(m0, v0, y)
+      const m1 = v128.load(a1 + c)
+      s1 = madd(m1, x, s1)
+      y = madd(m1, v1, y)
+      const m2 = v128.load(a2 + c)
+      s2 = madd(m2, x, s2)
+      y = madd(m2, v2, y)
+      const m3 = v128.load(a3 + c)
+      s3 = madd(m3, x, s3)
+      y = madd(m3, v3, y)
+      v128.store(out + c, y)
+    }
+    store<f32>(out + at, load<f32>(out + at) + sumLanes(s0))
+    store<f32>(out + at, load<f32>(out + at, 4) + sumLanes(s1), 4)
+    store<f32>(out + at, load<f32>(out + at, 8) + sumLanes(s2), 8)
+    store<f32>(out + at, load<f32>(out + at, 12) + sumLanes(s3), 12)
+    for (let q = r; q < r + 4; q++) diagonalRow(q, r, a, aRow, v, out)
+  }
+  for (let q = r; q < n; q++) diagonalRow(q, k, a, aRow, v, out)
+}
+
+/** Row r of `multiplySymmetric`, singly, columns `from` … r. */
+function diagonalRow(r: i32, from: i32, a: usize, aRow: usize, v: usize, out: usize): void {
+  const row = a + <usize>r * aRow
+  const own = load<f32>(v + (<usize>r << 2))
+  let sum: f32 = load<f32>(row + (<usize>r << 2)) * own
+  for (let c = from; c < r; c++) {
+    const at = <usize>c << 2
+    const m = load<f32>(row + at)
+    sum += m * load<f32>(v + at)
+    store<f32>(out + at, load<f32>(out + at) + m * own)
+  }
+  const cell = out + (<usize>r << 2)
+  store<f32>(cell, load<f32>(cell) + sum)
+}
+
+/** Columns reduced before their reflections are applied to the rest of the matrix, all at once, by products. */
+const PANEL: i32 = 32
+
+/**
+ * Householder tridiagonal form of a symmetric matrix whose lower triangle is read, in place: afterwards row k holds its reflection from column k + 1
+ * on, and 0 before. In panels (Dongarra, Sorensen & Hammarling 1989): within one, the matrix is only read, once a step; what the
+ * panel's reflections change in it, −V·Wᵀ − W·Vᵀ, is put into each product and column by hand, and into the rest at the end.
+ * @param aRow bytes of a row: n numbers rounded up to a multiple of 4
+ * @param diagonal @param offDiagonal @param scales doubles[n]
+ * @param w PANEL vectors of a row's length
+ */
+export function tridiagonalise(
+  n: i32, a: usize, aRow: usize, diagonal: usize, offDiagonal: usize, scales: usize, w: usize, work: usize,
+): void {
+  for (let k0: i32 = 0; k0 < n; k0 += PANEL) {
+    const end = min(n, k0 + PANEL)
+    memory.fill(w, 0, aRow * PANEL)
+    for (let k = k0; k < end; k++) {
+      const row = a + <usize>k * aRow
+      const own = w + <usize>(k - k0) * aRow
+      // Column k as the reflections of this panel leave it, into `own` for now.
+      const start = <usize>(k & ~3) << 2
+      const width = <i32>((aRow - start) >> 2)
+      for (let r = k; r < n; r++) store<f32>(own + (<usize>r << 2), load<f32>(entry(a, aRow, r, k)))
+      for (let i = k0; i < k; i++) {
+        const v = a + <usize>i * aRow
+        const wi = w + <usize>(i - k0) * aRow
+        const at = <usize>k << 2
+        addTwoScaled(width, own + start, -load<f32>(v + at), wi + start, -load<f32>(wi + at), v + start)
+      }
+      store<f64>(diagonal + (<usize>k << 3), load<f32>(own + (<usize>k << 2)))
+      store<f64>(offDiagonal + (<usize>k << 3), 0)
+      store<f64>(scales + (<usize>k << 3), 0)
+      memory.fill(row, 0, aRow)
+      if (k + 1 >= n) {
+        memory.fill(own, 0, aRow)
+        continue
+      }
+      const head = own + (<usize>(k + 1) << 2)
+      const first: f64 = load<f32>(head)
+      let tail: f64 = 0
+      for (let r = k + 2; r < n; r++) {
+        const x: f64 = load<f32>(own + (<usize>r << 2))
+        tail += x * x
+      }
+      if (!(tail > 0)) {
+        store<f64>(offDiagonal + (<usize>k << 3), tail == 0 ? first : NaN)
+        memory.fill(own, 0, aRow)
+        continue
+      }
+      const norm = sqrt(first * first + tail)
+      const beta = first > 0 ? -norm : norm
+      const scale = (beta - first) / beta
+      store<f64>(offDiagonal + (<usize>k << 3), beta)
+      store<f64>(scales + (<usize>k << 3), scale)
+      const shrink = 1 / (first - beta)
+      store<f32>(row + (<usize>(k + 1) << 2), 1)
+      for (let r = k + 2; r < n; r++) store<f32>(row + (<usize>r << 2), <f32>(shrink * <f64>load<f32>(own + (<usize>r << 2))))
+
+      multiplySymmetric(n, k + 1, a, aRow, row, own)
+      const after = <usize>((k + 1) & ~3) << 2
+      memory.fill(own, 0, <usize>(k + 1) << 2)
+      const rest = <i32>((aRow - after) >> 2)
+      for (let i = k0; i < k; i++) {
+        const v = a + <usize>i * aRow + after
+        const wi = w + <usize>(i - k0) * aRow + after
+        addTwoScaled(rest, own + after, -dot(rest, wi, row + after), v, -dot(rest, v, row + after), wi)
+      }
+      const correction = -0.5 * scale * scale * <f64>dot(rest, own + after, row + after)
+      const scaled = f32x4.splat(<f32>scale)
+      const shifted = f32x4.splat(<f32>correction)
+      for (let j = after; j < aRow; j += 16)
+        v128.store(own + j, madd(shifted, v128.load(row + j), f32x4.mul(scaled, v128.load(own + j))))
+      memory.fill(own, 0, <usize>(k + 1) << 2)
+    }
+    const rest = n - end
+    if (rest == 0) return
+    const v = entry(a, aRow, k0, end)
+    const wEnd = w + (<usize>end << 2)
+    const corner = entry(a, aRow, end, end)
+    multiply(rest, PANEL, rest, v, 4, aRow, wEnd, aRow, 4, corner, aRow, -1, 1, 1, work)
+    multiply(rest, PANEL, rest, wEnd, 4, aRow, v, aRow, 4, corner, aRow, -1, 1, 1, work)
   }
 }
 

@@ -46,7 +46,7 @@ interface Exports {
     scratch: number,
   ): number
   multiplySparse(rows: number, width: number, offsets: number, items: number, dense: number, out: number): void
-  tridiagonalise(n: number, a: number, aRow: number, diagonal: number, offDiagonal: number, scales: number, w: number): void
+  tridiagonalise(n: number, a: number, aRow: number, diagonal: number, offDiagonal: number, scales: number, w: number, work: number): void
   fromTridiagonal(n: number, count: number, a: number, aRow: number, scales: number, vectors: number): void
 }
 
@@ -65,6 +65,8 @@ const KEPT_BYTES = 32 * 2 ** 20
 const LARGEST_BYTES = 65536 * PAGE
 /** Vectors that `ridgeRows` gathers at a time: CHUNK there. */
 const RIDGE_CHUNK = 128
+/** Vectors that `tridiagonalise` needs beside the matrix: PANEL there. */
+const PANEL = 32
 
 /** @returns null where this engine does not accept the build */
 export function createWasmLinearAlgebra(build: 'wasm' | 'wasm-relaxed'): LinearAlgebra | null {
@@ -251,14 +253,12 @@ export function createWasmLinearAlgebra(build: 'wasm' | 'wasm-relaxed'): LinearA
       checkLength('the matrix', matrix, n * n)
       checkNumber('count', count, { atLeast: 0, atMost: n, integer: true })
       const step = padded(n)
-      const session = open(4 * n * step, 8 * n, 8 * n, 8 * n, 8 * step, 4 * count * step)
+      const session = open(4 * n * step, 8 * n, 8 * n, 8 * n, 4 * PANEL * step, 4 * count * step)
       const square = session.floats(0, n * step)
-      const w = session.floats(4, 2 * step)
       if (step !== n) square.fill(0)
-      w.fill(0)
       spread(matrix, n, square, step)
       const [a, diagonal, offDiagonal, scales, atW, atVectors] = session.at as [number, number, number, number, number, number]
-      session.kernels.tridiagonalise(n, a, 4 * step, diagonal, offDiagonal, scales, atW)
+      session.kernels.tridiagonalise(n, a, 4 * step, diagonal, offDiagonal, scales, atW, session.work)
       const form = { diagonal: session.doubles(1, n), offDiagonal: session.doubles(2, n) }
       const values = tridiagonalQl(form).sort().reverse().slice(0, count)
       const vectors = session.floats(5, count * step)
