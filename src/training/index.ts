@@ -23,11 +23,31 @@ export {
   privateMetrics,
   releasePrivateMetrics,
 } from './private-metrics.ts'
+export { tasteObjective } from './ranking/item-fold-in.ts'
 export { createLazyTable, type LazyTable, requirePlainSgd } from './ranking/lazy-noise.ts'
 export { createNormalStream, type NormalStream } from './ranking/normal-stream.ts'
 export { squaredMu } from './ranking/person-budget.ts'
+export {
+  checkNoPersonVectors,
+  type PersonScene,
+  type PlantedPersonBug,
+  personConformance,
+  plantedPersonBugs,
+  withFoldInVectors,
+} from './ranking/person-conformance.ts'
+export { pairwiseObjective } from './ranking/private-bpr.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
+export { choosePersonSampling, type SamplingChoice, samplingReport } from './ranking/sampling-choice.ts'
 export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
+export {
+  type CrossPersonOperator,
+  type PersonObjective,
+  type PersonPlan,
+  type PersonSampling,
+  planPersonSteps,
+  refuseCrossPerson,
+  runPersonSteps,
+} from './ranking/user-dp-sgd.ts'
 export {
   type ClippingName,
   clippingNames,
