@@ -300,7 +300,7 @@ function notCovered(input: StatementInput): string {
   }
   if (publicFacts.rowCount === 'public' || publicFacts.ids === 'public')
     lines.push(
-      `- **${publicFacts.rowCount === 'public' && publicFacts.ids === 'public' ? 'n and ids' : publicFacts.rowCount === 'public' ? 'n' : 'Ids'} public: this protects the content of a person's rows (replace-special), not that they are there.** Sampling rate, divisor and sizes follow from the number of rows.`,
+      `- **${publicFacts.rowCount === 'public' && publicFacts.ids === 'public' ? 'n and ids' : publicFacts.rowCount === 'public' ? 'n' : 'Ids'} public: this protects the content of a person's rows (replace-special), not that they are there.**${publicFacts.rowCount === 'public' ? ' Sampling rate, divisor and sizes follow from the number of rows.' : ''}`,
     )
   lines.push(
     '- Metrics on held-out rows are exact functions of those rows. They lie under `private/` in the run and are not part of the release.',

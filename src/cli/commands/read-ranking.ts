@@ -75,7 +75,7 @@ export function describeRankingRecommendation({ user, historySize, items }: Rank
           ]),
         )),
     ...(items.some(({ because }) => because.length > 0)
-      ? [under('reasons are items of this history alone, and so is who may see them: the list tells its reader what it was made from')]
+      ? [under('the reasons are items of this history: whoever reads the list learns them')]
       : []),
   ]
 }
