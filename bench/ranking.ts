@@ -1,21 +1,22 @@
 /**
  * npm run bench -- ranking [--rounds N] [--threads N] [--no-peers] [--smoke] [--json]: how long the ranking models take to train and to list, and
- * implicit, RecBole and Gorse on the same likes and cores in the same run, where bench/peers/setup.sh has set them up. Wall clock, medians.
+ * implicit, RecBole and Gorse on the same likes and cores in the same run, where bench/peers/setup.sh has set them up. Medians of wall clock, with
+ * the CPU time beside it: on a machine that does other things the wall clock measures those too, and the first line states the load.
  *
  * The likes are all of MovieLens 1M (1,000,209; `--smoke`, or where the data set is absent, a small synthetic set). It compares speed at the same
  * number of epochs, sweeps and factors, not accuracy: `npm run bench -- ranking-quality` does that.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readDataset } from '../src/data/index.node.ts'
 import { itemsOf, type Positives, positivesFrom, syntheticInteractions } from '../src/data/index.ts'
-import { type Person, type Ranker, topItems } from '../src/models/index.ts'
+import { type Ranker, topLists } from '../src/models/index.ts'
 import { seededRandom } from '../src/random/index.ts'
 import { rankingTrainer, resolveParameters } from '../src/training/index.ts'
-import { machine, median } from './measure.ts'
+import { cpuMs, machine, median } from './measure.ts'
 import { movieLensPath } from './movielens.ts'
 
 const usage = 'usage: npm run bench -- ranking [--rounds N] [--threads N] [--no-peers] [--smoke] [--json]\n'
@@ -29,16 +30,23 @@ interface Task {
   readonly atMost: number | null
   /** What the seconds are divided by (epochs timed, where one is the figure). */
   readonly per: number
-  readonly unit: string
   readonly peers: readonly PeerTask[]
 }
 
 interface PeerTask {
   readonly peer: 'implicit' | 'recbole' | 'gorse'
   readonly task: string
-  /** Epochs or sweeps that the peer's seconds cover, if its figure has to be brought to ours. */
+  /** Epochs that RecBole is asked for; its figure is brought to `scaleTo` of them. */
   readonly epochs?: number
   readonly scaleTo?: number
+  /** Asked in the first round only: it takes minutes. */
+  readonly once?: boolean
+}
+
+/** Wall clock, and CPU time of all threads. */
+interface Seconds {
+  readonly wall: number
+  readonly cpu: number
 }
 
 const tasks = (smoke: boolean): readonly Task[] => {
@@ -47,15 +55,23 @@ const tasks = (smoke: boolean): readonly Task[] => {
     {
       name: `BPR-MF, d = ${dimension}, ${bpr} epochs`,
       model: 'bpr',
-      parameters: { epochs: bpr, dimension },
+      // As the peers: one drawn item a like.
+      parameters: { epochs: bpr, dimension, negatives: 1, hardest: 0 },
       atMost: 25,
       per: 1,
-      unit: 's',
       peers: [
         { peer: 'implicit', task: 'bpr' },
         { peer: 'gorse', task: 'bpr' },
-        { peer: 'recbole', task: 'BPR', epochs: 1, scaleTo: 20 },
+        { peer: 'recbole', task: 'BPR', epochs: 1, scaleTo: 20, once: true },
       ],
+    },
+    {
+      name: `BPR-MF, the hardest of 5, ${bpr} epochs`,
+      model: 'bpr',
+      parameters: { epochs: bpr, dimension },
+      atMost: 25,
+      per: 1,
+      peers: [],
     },
     {
       name: 'EASE',
@@ -63,7 +79,6 @@ const tasks = (smoke: boolean): readonly Task[] => {
       parameters: {},
       atMost: 15,
       per: 1,
-      unit: 's',
       peers: [{ peer: 'recbole', task: 'EASE' }],
     },
     {
@@ -72,7 +87,6 @@ const tasks = (smoke: boolean): readonly Task[] => {
       parameters: { sweeps, dimension },
       atMost: 20,
       per: 1,
-      unit: 's',
       peers: [
         { peer: 'implicit', task: 'als' },
         { peer: 'implicit', task: 'als-exact' },
@@ -85,8 +99,7 @@ const tasks = (smoke: boolean): readonly Task[] => {
       parameters: { epochs: graph, layers: 3, dimension },
       atMost: null,
       per: graph,
-      unit: 's',
-      peers: [{ peer: 'recbole', task: 'LightGCN', epochs: 1 }],
+      peers: [{ peer: 'recbole', task: 'LightGCN', epochs: 1, once: true }],
     },
   ]
 }
@@ -94,15 +107,17 @@ const tasks = (smoke: boolean): readonly Task[] => {
 interface PeerResult {
   readonly peer: string
   readonly task: string
-  readonly seconds: number
+  readonly seconds: Seconds
+  /** Theirs ÷ ours. */
+  readonly tacetIsFaster: Seconds
 }
 
 interface RankingRow {
   readonly name: string
-  readonly seconds: number
-  readonly all: readonly number[]
+  readonly seconds: Seconds
+  readonly all: readonly Seconds[]
   readonly atMost: number | null
-  readonly peers: readonly (PeerResult & { readonly tacetIsFaster: number })[]
+  readonly peers: readonly PeerResult[]
   readonly missing: readonly string[]
 }
 
@@ -138,14 +153,14 @@ export async function run(args: readonly string[]): Promise<void> {
     let vectors: Ranker | null = null
     for (const task of tasks(smoke)) {
       const { row, ranker } = await timeTask(task, likes, { rounds, threads, folder: withPeers ? folder : null })
-      rows.push(row)
+      rows.push(smoke ? { ...row, atMost: null } : row)
       if (task.model === 'bpr') vectors = ranker
       process.stderr.write(`${formatRow(row)}\n`)
     }
     rows.push(timeLists(vectors as Ranker, likes, { rounds, threads, folder: withPeers ? folder : null }))
     const report = {
       benchmark: 'ranking',
-      machine: machine(),
+      machine: { ...machine(), load: loadavg() },
       data: `${data.name}, ${likes.items.length} likes`,
       threads,
       rounds,
@@ -170,13 +185,13 @@ async function timeTask(
   { rounds, threads, folder }: { rounds: number; threads: number; folder: string | null },
 ): Promise<{ row: RankingRow; ranker: Ranker }> {
   const trainer = rankingTrainer(task.model)
-  const all: number[] = []
-  const peers = new Map<PeerTask, number[]>()
+  const all: Seconds[] = []
+  const peers = new Map<PeerTask, Seconds[]>()
   const names = new Map<PeerTask, string>()
   const missing: string[] = []
   let ranker: Ranker | null = null
   for (let round = 0; round < rounds; round++) {
-    const startedAt = performance.now()
+    const stop = startClock()
     ranker = await trainer.fit({
       positives,
       itemTable: null,
@@ -186,30 +201,30 @@ async function timeTask(
       spend: () => {},
       threads,
     })
-    all.push((performance.now() - startedAt) / 1000 / task.per)
+    all.push(scaled(stop(), 1 / task.per))
     for (const peer of folder === null ? [] : task.peers) {
+      if (peer.once && round > 0) continue
       const answer = askPeer(peer, folder as string, threads)
       if (typeof answer === 'string') {
         if (round === 0) missing.push(`${peer.peer}: ${answer}`)
         continue
       }
       names.set(peer, answer.peer)
-      peers.set(peer, [...(peers.get(peer) ?? []), (answer.seconds / (peer.epochs ?? 1)) * (peer.scaleTo ?? 1)])
+      peers.set(peer, [...(peers.get(peer) ?? []), scaled(answer.seconds, (peer.scaleTo ?? 1) / (peer.epochs ?? 1))])
     }
   }
-  const seconds = median(all)
+  const seconds = medians(all)
   return {
     row: {
       name: task.name,
       seconds,
       all,
       atMost: task.atMost,
-      peers: [...peers].map(([peer, times]) => ({
-        peer: names.get(peer) as string,
-        task: peer.task,
-        seconds: median(times),
-        tacetIsFaster: median(times) / seconds,
-      })),
+      peers: [...peers].map(([peer, times]) => {
+        const { task, epochs, scaleTo } = peer
+        const name = epochs === undefined || scaleTo === undefined ? task : `${task} (${epochs} epoch × ${scaleTo})`
+        return compared({ peer: names.get(peer) as string, task: name, seconds: medians(times) }, seconds)
+      }),
       missing,
     },
     ranker: ranker as Ranker,
@@ -222,34 +237,43 @@ function timeLists(
   likes: Positives,
   { rounds, threads, folder }: { rounds: number; threads: number; folder: string | null },
 ): RankingRow {
-  const batch = 256
-  const out = new Float32Array(batch * likes.itemCount)
-  const all: number[] = []
+  const people = Array.from({ length: likes.personCount }, (_, person) => ({ userIndex: person, history: itemsOf(likes, person) }))
+  const all: Seconds[] = []
   for (let round = 0; round < Math.max(3, rounds); round++) {
-    const startedAt = performance.now()
-    for (let start = 0; start < likes.personCount; start += batch) {
-      const people: Person[] = []
-      for (let person = start; person < Math.min(likes.personCount, start + batch); person++)
-        people.push({ userIndex: person, history: itemsOf(likes, person) })
-      ranker.scoreAll(people, out)
-      for (const [at, person] of people.entries())
-        topItems(out.subarray(at * likes.itemCount, (at + 1) * likes.itemCount), 20, { exclude: person.history })
-    }
-    all.push((performance.now() - startedAt) / 1000)
+    const stop = startClock()
+    topLists(ranker, people, 20)
+    all.push(stop())
   }
-  const seconds = median(all)
-  const peers: RankingRow['peers'][number][] = []
+  const seconds = medians(all)
+  const peers: PeerResult[] = []
   const missing: string[] = []
   if (folder !== null) {
     const answer = askPeer({ peer: 'implicit', task: 'top20' }, folder, threads)
     if (typeof answer === 'string') missing.push(`implicit: ${answer}`)
-    else peers.push({ peer: answer.peer, task: 'top20', seconds: answer.seconds, tacetIsFaster: answer.seconds / seconds })
+    else peers.push(compared({ ...answer, task: 'top 20' }, seconds))
   }
   return { name: 'top 20 for everybody, d = 64', seconds, all, atMost: 1.5, peers, missing }
 }
 
+function startClock(): () => Seconds {
+  const [wall, cpu] = [performance.now(), cpuMs()]
+  return () => ({ wall: (performance.now() - wall) / 1000, cpu: (cpuMs() - cpu) / 1000 })
+}
+
+const scaled = ({ wall, cpu }: Seconds, by: number): Seconds => ({ wall: wall * by, cpu: cpu * by })
+
+const medians = (all: readonly Seconds[]): Seconds => ({
+  wall: median(all.map(({ wall }) => wall)),
+  cpu: median(all.map(({ cpu }) => cpu)),
+})
+
+const compared = (theirs: Omit<PeerResult, 'tacetIsFaster'>, ours: Seconds): PeerResult => ({
+  ...theirs,
+  tacetIsFaster: { wall: theirs.seconds.wall / ours.wall, cpu: theirs.seconds.cpu / ours.cpu },
+})
+
 /** The peer's answer, or why there is none. */
-function askPeer({ peer, task, epochs }: PeerTask, folder: string, threads: number): { peer: string; seconds: number } | string {
+function askPeer({ peer, task, epochs }: PeerTask, folder: string, threads: number): { peer: string; seconds: Seconds } | string {
   const home = join(PEERS, `.venv-${peer}`)
   const failed = join(home, 'failed.txt')
   if (existsSync(failed)) return `not installed: ${readFileSync(failed, 'utf8').trim()}`
@@ -263,8 +287,8 @@ function askPeer({ peer, task, epochs }: PeerTask, folder: string, threads: numb
   })
   const line = stdout.trim().split('\n').at(-1) ?? ''
   if (status !== 0 || !line.startsWith('{')) return `failed: ${(stderr.trim().split('\n').at(-1) ?? `exit ${status}`).slice(0, 200)}`
-  const answer = JSON.parse(line) as { peer: string; seconds: { wall: number } }
-  return { peer: answer.peer, seconds: answer.seconds.wall }
+  const { peer: name, seconds } = JSON.parse(line) as { peer: string; seconds: Seconds }
+  return { peer: name, seconds }
 }
 
 /** train.tsv and meta.json for implicit and Gorse; the same pairs as RecBole's files, with a token pair as validation and test. */
@@ -281,30 +305,32 @@ function writePairs(folder: string, likes: Positives): void {
 }
 
 const short = (seconds: number) => `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
+const columns = ({ wall, cpu }: Seconds) => `${short(wall).padStart(8)} ${`(${short(cpu)} CPU)`.padStart(14)}`
 
 function formatRow({ name, seconds, atMost, peers, missing }: RankingRow): string {
-  const wanted = atMost === null ? '' : `≤ ${atMost} s ${seconds <= atMost ? 'pass' : 'MISS'}`
+  const wanted = atMost === null ? '' : `≤ ${atMost} s ${seconds.wall <= atMost ? 'pass' : 'MISS'}`
   return [
-    `${name.padEnd(42)} ${short(seconds).padStart(8)}  ${wanted}`,
+    `${name.padEnd(42)} ${columns(seconds)}  ${wanted}`,
     ...peers.map(
-      ({ peer, task, seconds: theirs, tacetIsFaster }) =>
-        `${`  ${peer} ${task}`.padEnd(42)} ${short(theirs).padStart(8)}  Tacet is ${tacetIsFaster.toFixed(2)}× as fast`,
+      ({ peer, task, seconds: theirs, tacetIsFaster: { wall, cpu } }) =>
+        `${`  ${peer} ${task}`.padEnd(42)} ${columns(theirs)}  Tacet is ${wall.toFixed(2)}× as fast (${cpu.toFixed(2)}× by CPU time)`,
     ),
     ...missing.map((reason) => `  ${reason}`),
   ].join('\n')
 }
 
 function format(report: {
-  readonly machine: ReturnType<typeof machine>
+  readonly machine: ReturnType<typeof machine> & { readonly load: readonly number[] }
   readonly data: string
   readonly threads: number
   readonly rounds: number
   readonly smoke: boolean
   readonly rows: readonly RankingRow[]
 }): string {
-  const { cpu, cores, node } = report.machine
+  const { cpu, cores, node, load } = report.machine
   return [
     `ranking · ${cpu} · ${cores} cores, ${report.threads} threads allowed · Node ${node} · ${report.data} · median of ${report.rounds}`,
+    `load of the machine over the last 1, 5 and 15 minutes: ${load.map((value) => value.toFixed(1)).join(', ')}`,
     ...(report.smoke ? ['smoke run: shows that it runs; the figures mean nothing'] : []),
     ...report.rows.map(formatRow),
   ].join('\n')

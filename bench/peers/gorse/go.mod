@@ -2,10 +2,7 @@ module tacet.example/gorse-contestant
 
 go 1.22
 
-require (
-	github.com/zhenghaoz/gorse v0.4.15
-	go.uber.org/zap v1.24.0
-)
+require github.com/zhenghaoz/gorse v0.4.15
 
 require (
 	github.com/bits-and-blooms/bitset v1.2.1 // indirect
@@ -32,4 +29,5 @@ require (
 	golang.org/x/sys v0.5.0 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
 	modernc.org/mathutil v1.5.0 // indirect
+	go.uber.org/zap v1.24.0 // indirect
 )
