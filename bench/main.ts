@@ -7,6 +7,7 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
   kernels: async () => (await import('./kernels.ts')).benchKernels,
   'lazy-noise': async () => (await import('./lazy-noise.ts')).benchLazyNoise,
   'ranking-evaluation': async () => (await import('./ranking-evaluation.ts')).benchRankingEvaluation,
+  'linear-algebra': async () => (await import('./linear-algebra.ts')).benchLinearAlgebra,
   training: async () => (await import('./training.ts')).benchTraining,
 }
 

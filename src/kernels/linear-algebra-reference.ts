@@ -79,13 +79,21 @@ export function gramMatrix({ personCount, itemCount, offsets, items }: SparseOne
   if (weights) checkLength('the weights of the rows', weights, personCount)
   const gram = new Float32Array(itemCount * itemCount)
   for (let p = 0; p < personCount; p++) {
-    const row = items.subarray(offsets[p], offsets[p + 1])
+    const [start, end] = [offsets[p]!, offsets[p + 1]!]
     const weight = weights ? weights[p]! : 1
-    for (const i of row) {
-      const at = i * itemCount
-      for (const j of row) gram[at + j] = gram[at + j]! + weight
+    for (let a = start; a < end; a++) {
+      const at = items[a]! * itemCount
+      for (let b = a; b < end; b++) {
+        const cell = at + items[b]!
+        gram[cell] = gram[cell]! + weight
+      }
     }
   }
+  // The other triangle, block by block: whole columns at a time would miss the cache with every number.
+  for (let r0 = 0; r0 < itemCount; r0 += 64)
+    for (let c0 = 0; c0 <= r0; c0 += 64)
+      for (let r = r0; r < Math.min(itemCount, r0 + 64); r++)
+        for (let c = c0; c < Math.min(r, c0 + 64); c++) gram[r * itemCount + c] = gram[c * itemCount + r]!
   return gram
 }
 

@@ -20,7 +20,7 @@ export interface ProductShape {
   readonly transposeB?: boolean
 }
 
-/** A sparse matrix of ones by rows, structurally the `Positives` of data: columns of row r are items[offsets[r]] … items[offsets[r + 1] − 1], distinct. */
+/** A sparse matrix of ones by rows, structurally the `Positives` of data: columns of row r are items[offsets[r]] … items[offsets[r + 1] − 1], ascending. */
 export interface SparseOnes {
   /** Rows. */
   readonly personCount: number
