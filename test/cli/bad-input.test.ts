@@ -235,6 +235,13 @@ const rows: readonly Row[] = [
     says: ['--private-vocabulary contradicts --no-privacy'],
   },
   {
+    what: 'a private vocabulary of a model that ranks',
+    argv: () => train(...privately, '--model', 'item-gram', '--private-vocabulary'),
+    status: 2,
+    code: 'invalid-argument',
+    says: ['item-gram as a ranking model has no --private-vocabulary'],
+  },
+  {
     what: 'clipping of bias-factors',
     argv: () => train(...privately, '--clipping', 'adaptive'),
     status: 2,

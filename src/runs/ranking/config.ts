@@ -126,6 +126,7 @@ const ratingSettings = {
   noiseMultiplier: null,
   itemMetadata: null,
   clipping: null,
+  privateVocabulary: null,
   checkpointEvery: null,
   epochs: 'epochs',
   batchSize: 'batchSize',
