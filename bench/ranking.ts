@@ -6,8 +6,7 @@
  * The likes are all of MovieLens 1M (1,000,209; `--smoke`, or where the data set is absent, a small synthetic set). It compares speed at the same
  * number of epochs, sweeps and factors, not accuracy: `npm run bench -- ranking-quality` does that.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,9 +17,9 @@ import { seededRandom } from '../src/random/index.ts'
 import { rankingTrainer, resolveParameters } from '../src/training/index.ts'
 import { cpuMs, machine, median } from './measure.ts'
 import { movieLensPath } from './movielens.ts'
+import { askPeer, type PeerQuestion, type Seconds, writeLikes } from './ranking-peers.ts'
 
 const usage = 'usage: npm run bench -- ranking [--rounds N] [--threads N] [--no-peers] [--smoke] [--json]\n'
-const PEERS = join(import.meta.dirname, 'peers')
 
 interface Task {
   readonly name: string
@@ -33,20 +32,11 @@ interface Task {
   readonly peers: readonly PeerTask[]
 }
 
-interface PeerTask {
-  readonly peer: 'implicit' | 'recbole' | 'gorse'
-  readonly task: string
-  /** Epochs that RecBole is asked for; its figure is brought to `scaleTo` of them. */
-  readonly epochs?: number
+interface PeerTask extends PeerQuestion {
+  /** The peer's seconds are brought from `epochs` to so many. */
   readonly scaleTo?: number
   /** Asked in the first round only: it takes minutes. */
   readonly once?: boolean
-}
-
-/** Wall clock, and CPU time of all threads. */
-interface Seconds {
-  readonly wall: number
-  readonly cpu: number
 }
 
 const tasks = (smoke: boolean): readonly Task[] => {
@@ -148,7 +138,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tacet-ranking-'))
   try {
     const withPeers = !smoke && flags['no-peers'] !== true
-    if (withPeers) writePairs(folder, likes)
+    if (withPeers) writeLikes(folder, likes)
     const rows: RankingRow[] = []
     let vectors: Ranker | null = null
     for (const task of tasks(smoke)) {
@@ -250,7 +240,7 @@ function timeLists(
   if (folder !== null) {
     const answer = askPeer({ peer: 'implicit', task: 'top20' }, folder, threads)
     if (typeof answer === 'string') missing.push(`implicit: ${answer}`)
-    else peers.push(compared({ ...answer, task: 'top 20' }, seconds))
+    else peers.push(compared({ peer: answer.peer, seconds: answer.seconds, task: 'top 20' }, seconds))
   }
   return { name: 'top 20 for everybody, d = 64', seconds, all, atMost: 1.5, peers, missing }
 }
@@ -271,38 +261,6 @@ const compared = (theirs: Omit<PeerResult, 'tacetIsFaster'>, ours: Seconds): Pee
   ...theirs,
   tacetIsFaster: { wall: theirs.seconds.wall / ours.wall, cpu: theirs.seconds.cpu / ours.cpu },
 })
-
-/** The peer's answer, or why there is none. */
-function askPeer({ peer, task, epochs }: PeerTask, folder: string, threads: number): { peer: string; seconds: Seconds } | string {
-  const home = join(PEERS, `.venv-${peer}`)
-  const failed = join(home, 'failed.txt')
-  if (existsSync(failed)) return `not installed: ${readFileSync(failed, 'utf8').trim()}`
-  const program = peer === 'gorse' ? join(home, 'gorse-contestant') : join(home, 'bin/python')
-  if (!existsSync(program)) return `not set up (bash bench/peers/setup.sh ${peer})`
-  const script = peer === 'gorse' ? [] : [join(PEERS, `${peer}_contestant.py`)]
-  const rest = peer === 'recbole' ? [task, String(epochs ?? 1), 'embedding_size=64'] : task === 'top20' ? ['bpr', 'top20'] : [task]
-  const { status, stdout, stderr } = spawnSync(program, [...script, folder, String(threads), ...rest], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  })
-  const line = stdout.trim().split('\n').at(-1) ?? ''
-  if (status !== 0 || !line.startsWith('{')) return `failed: ${(stderr.trim().split('\n').at(-1) ?? `exit ${status}`).slice(0, 200)}`
-  const { peer: name, seconds } = JSON.parse(line) as { peer: string; seconds: Seconds }
-  return { peer: name, seconds }
-}
-
-/** train.tsv and meta.json for implicit and Gorse; the same pairs as RecBole's files, with a token pair as validation and test. */
-function writePairs(folder: string, likes: Positives): void {
-  writeFileSync(join(folder, 'meta.json'), JSON.stringify({ people: likes.personCount, items: likes.itemCount }))
-  const lines: string[] = []
-  for (let person = 0; person < likes.personCount; person++) for (const item of itemsOf(likes, person)) lines.push(`${person}\t${item}`)
-  writeFileSync(join(folder, 'train.tsv'), `${lines.join('\n')}\n`)
-  execFileSync('mkdir', ['-p', join(folder, 'tacet')])
-  const header = 'user_id:token\titem_id:token\n'
-  writeFileSync(join(folder, 'tacet/tacet.train.inter'), `${header}${lines.slice(2).join('\n')}\n`)
-  writeFileSync(join(folder, 'tacet/tacet.valid.inter'), `${header}${lines[0]}\n`)
-  writeFileSync(join(folder, 'tacet/tacet.test.inter'), `${header}${lines[1]}\n`)
-}
 
 const short = (seconds: number) => `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
 const columns = ({ wall, cpu }: Seconds) => `${short(wall).padStart(8)} ${`(${short(cpu)} CPU)`.padStart(14)}`
