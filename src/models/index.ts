@@ -12,6 +12,8 @@ export {
   type TileCounts,
 } from './network/network.ts'
 export { type BprModel, createBprRanker, type FoldInSettings, loadBpr, rateOf } from './ranking/bpr.ts'
+export type { ContentParts, ContentSettings } from './ranking/content.ts'
+export { createContentPopularity } from './ranking/content-popularity.ts'
 export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './ranking/dpals.ts'
 export { createEase, type Ease, loadEase } from './ranking/ease.ts'
 export { createFactorDescent, type DescentRates, type DescentShape, type FactorDescent, withoutPadding } from './ranking/factor-descent.ts'

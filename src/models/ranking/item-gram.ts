@@ -3,11 +3,14 @@
  * their own history and kept nowhere; items without factors follow in the order of popularity. Item-side tensors only.
  *
  * Scores of a person over the items with factors: ((x∘inward)·F·Fᵀ + q·(x∘inward·p₀)·p₀) ∘ outward, standardised over what they have not seen, plus
- * the standardised popularity. How the tensors are made, and from what, is the trainer's business.
+ * the standardised popularity. With public content, what the catalogue says of every item takes the place of popularity, and items without factors
+ * stand among the others by it. How the tensors are made, and from what, is the trainer's business.
  */
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors, Ranked } from '../model.ts'
 import { expectTensor } from '../safetensors.ts'
+import { type ContentParts, contentScorer, contentTensors, loadContentParts } from './content.ts'
+import { shares } from './content-popularity.ts'
 import { vectorOf } from './popularity.ts'
 import { type Person, type Ranker, scoreSome, topItems } from './ranker.ts'
 
@@ -29,6 +32,8 @@ export interface ItemGramParts {
   readonly alongWeight: number
   /** b: how much popularity counts beside a person's own scores, in their standard deviations. */
   readonly popularityWeight: number
+  /** Public content and how much the standardised scores count beside its logarithm; then popularityWeight is not used. */
+  readonly content?: { readonly parts: ContentParts; readonly gramWeight: number } | undefined
 }
 
 /** The tensors of `parts`: the file format. */
@@ -41,7 +46,8 @@ export function itemGramTensors(parts: ItemGramParts): NamedTensors {
     outward: { shape: [m], data: parts.outward },
     direction: { shape: [m], data: parts.direction },
     factors: { shape: [m, parts.rank], data: parts.factors },
-    blend: { shape: [2], data: Float32Array.of(parts.alongWeight, parts.popularityWeight) },
+    blend: { shape: [3], data: Float32Array.of(parts.alongWeight, parts.popularityWeight, parts.content?.gramWeight ?? 0) },
+    ...(parts.content ? contentTensors(parts.content.parts) : {}),
   }
 }
 
@@ -52,7 +58,7 @@ export function loadItemGram(tensors: NamedTensors): Ranker {
   const m = tensors['items']?.data.length ?? 0
   const rank = tensors['factors']?.shape[1] ?? 0
   const items = expectTensor(tensors, 'items', [m], label)
-  const blend = expectTensor(tensors, 'blend', [2], label)
+  const blend = expectTensor(tensors, 'blend', [3], label)
   if (new Set(items).size < m || !items.every((item) => Number.isInteger(item) && item >= 0 && item < popularity.length))
     throw new TacetError('corrupt-run', `${label}: the tensor items must name distinct items below ${popularity.length}`, {
       wayOut: 'restore the file from a copy, or train again',
@@ -67,6 +73,9 @@ export function loadItemGram(tensors: NamedTensors): Ranker {
     rank,
     alongWeight: blend[0] as number,
     popularityWeight: blend[1] as number,
+    content: tensors['content.level']
+      ? { parts: loadContentParts(tensors, popularity.length, label), gramWeight: blend[2] as number }
+      : undefined,
   })
 }
 
@@ -82,6 +91,9 @@ export function createItemGram(parts: ItemGramParts): Ranker {
   })
   const prior = standardised(Float64Array.from(items, (item) => popularity[item] as number)).map((z) => popularityWeight * z)
   const tail = tailOrder(popularity, places)
+  const content = parts.content && contentScorer(loadContentParts(contentTensors(parts.content.parts), itemCount, 'item-gram'))
+  const gramWeight = Math.fround(parts.content?.gramWeight ?? 0)
+  const base = new Float64Array(content ? itemCount : 0)
   const lengths = Float64Array.from({ length: m }, (_, place) => Math.sqrt(similarity(factors, rank, place, place)))
 
   /** Scores of the items with factors, not standardised, in `own`. */
@@ -121,6 +133,15 @@ export function createItemGram(parts: ItemGramParts): Ranker {
     const mean = count > 0 ? sum / count : 0
     const spread = count > 0 ? Math.sqrt(Math.max(0, squares / count - mean * mean)) : 0
     const scale = spread > 1e-9 * Math.abs(mean) && spread > 0 ? 1 / spread : 0
+    if (content) {
+      content.score(history, base)
+      out.set(base)
+      for (let place = 0; place < m; place++) {
+        const item = items[place] as number
+        out[item] = (base[item] as number) + gramWeight * ((own[place] as number) - mean) * scale
+      }
+      return
+    }
     let lowest = 0
     for (let place = 0; place < m; place++) {
       const score = ((own[place] as number) - mean) * scale + (prior[place] as number)
@@ -135,14 +156,18 @@ export function createItemGram(parts: ItemGramParts): Ranker {
     name: 'item-gram',
     itemCount,
     personCount: 0,
-    foldsIn: rank > 0,
+    foldsIn: rank > 0 || content !== undefined,
     score: (userIndex, wanted, out) => scoreSome(ranker, userIndex, wanted, out),
     scoreAll(people: readonly Person[], out) {
       for (const [at, { history }] of people.entries()) scoreOne(history, out.subarray(at * itemCount, (at + 1) * itemCount))
     },
     similarItems(item, n): Ranked[] {
       const place = places[item] ?? -1
-      if (place < 0 || !((lengths[place] as number) > 0)) return []
+      if (place < 0 || !((lengths[place] as number) > 0)) {
+        if (!content) return []
+        const likeness = Float32Array.from({ length: itemCount }, (_, other) => content.likeness(item, other))
+        return topItems(likeness, n, { exclude: Uint32Array.of(item) })
+      }
       const cosines = Float32Array.from({ length: m }, (_, other) => {
         const norm = (lengths[place] as number) * (lengths[other] as number)
         return norm > 0 ? similarity(factors, rank, place, other) / norm : 0
@@ -154,21 +179,17 @@ export function createItemGram(parts: ItemGramParts): Ranker {
     },
     reasons({ history }, item, n): Ranked[] {
       const place = places[item] ?? -1
-      if (place < 0) return []
-      const parts: Ranked[] = []
-      for (const liked of history) {
-        const from = places[liked] ?? -1
-        if (from < 0) continue
-        const pull =
-          (inward[from] as number) *
-          (similarity(factors, rank, from, place) + alongWeight * (direction[from] as number) * (direction[place] as number))
-        if (pull > 0) parts.push({ item: liked, score: pull })
-      }
-      const total = parts.reduce((sum, { score }) => sum + score, 0)
-      return parts
-        .sort((a, b) => b.score - a.score || a.item - b.item)
-        .slice(0, n)
-        .map(({ item: liked, score }) => ({ item: liked, score: score / total }))
+      if (place < 0) return content ? shares(history, (liked) => content.likeness(liked, item), n) : []
+      return shares(
+        history,
+        (liked) => {
+          const from = places[liked] ?? -1
+          if (from < 0) return 0
+          const along = alongWeight * (direction[from] as number) * (direction[place] as number)
+          return (inward[from] as number) * (similarity(factors, rank, from, place) + along)
+        },
+        n,
+      )
     },
     parameters: () => itemGramTensors(parts),
   }

@@ -2,6 +2,7 @@
 import { TacetError } from '../../errors.ts'
 import type { NamedTensors } from '../model.ts'
 import { loadBpr } from './bpr.ts'
+import { loadContentPopularity } from './content-popularity.ts'
 import { loadDpals } from './dpals.ts'
 import { loadEase } from './ease.ts'
 import { loadIals } from './ials.ts'
@@ -17,6 +18,7 @@ import { loadWideAndDeepRanker } from './wide-and-deep.ts'
 
 const loaders: Readonly<Record<string, (tensors: NamedTensors) => Ranker>> = {
   bpr: loadBpr,
+  'content-popularity': loadContentPopularity,
   dpals: loadDpals,
   ease: loadEase,
   ials: loadIals,

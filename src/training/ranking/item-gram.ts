@@ -1,16 +1,27 @@
 /**
  * Trains `item-gram`, the default that is private for a whole person: noisy popularity, then one noisy item-item Gram matrix on its head, shrunk by
- * its known noise. Two releases, fixed beforehand by (ε, δ) and public sizes. docs/mechanisms/item-gram.md has the proof, decision 0013 the figures.
+ * its known noise. Two releases (three with the second pass), fixed beforehand by (ε, δ) and public sizes. docs/mechanisms/item-gram.md has the proof, decision 0013 the figures.
  *
  * Taken as public: which items exist, and the number of people listed (it sets the shares, the size of the head and the guard).
  * Where it stops being safe: noise is floating-point (privacy/mechanisms/gaussian.ts). Without privacy the same model is fitted to exact statistics.
  */
+import type { ItemTable } from '../../data/index.ts'
 import { linearAlgebra } from '../../kernels/index.ts'
 import { createItemGram, type Ranker } from '../../models/index.ts'
 import { type PrivacyEvent, releaseGaussian } from '../../privacy/index.ts'
-import { gramSensitivity, gramStatistic, type Head, unpackGram } from './item-gram-statistics.ts'
+import { contentOf, contentParameters } from './content-popularity.ts'
+import {
+  type Extension,
+  extensionSensitivity,
+  extensionStatistic,
+  gramSensitivity,
+  gramStatistic,
+  type Head,
+  unpackGram,
+} from './item-gram-statistics.ts'
 import { personMu, personOnly } from './person-budget.ts'
 import { popularityStatistic, releasePopularity, rowFloor } from './popularity.ts'
+import { popularityLevel } from './popularity-level.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
 
 /** The fixed rule: every constant of it, and its bounds. */
@@ -38,6 +49,19 @@ export const itemGramParameters = {
   popularityWeight: { default: 0.2, atLeast: 0, about: 'b: popularity beside the scores, in standard deviations' },
   guardSignal: { default: 250, atLeast: 0, about: 'below this N·μ all is spent on popularity' },
   guardItems: { default: 100, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
+  content: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: genres and years of the public catalogue beside the factors' },
+  contentGramWeight: { default: 0.3, atLeast: 0, about: 'with content: standard deviations of the scores beside the logarithm of content' },
+  contentGainEdge: { default: 1, atLeast: 0, about: 'with content: in place of gainEdge, and no ridge' },
+  ...contentParameters,
+  secondPass: {
+    default: 0,
+    atLeast: 0,
+    atMost: 1,
+    integer: true,
+    about: '1: a third release gives factors to the items next in popularity',
+  },
+  secondShare: { default: 0.3, above: 0, atMost: 0.9, about: 'share of the second pass in what popularity leaves of μ²' },
+  secondSize: { default: 1, above: 0, atMost: 10, about: 'items of the second pass, in sizes of the head' },
   largestRank: { default: 300, atLeast: 1, integer: true, about: 'most factors; without privacy nothing else bounds them' },
 } as const satisfies Record<string, ParameterSpec>
 
@@ -45,7 +69,7 @@ type Parameters = Readonly<Record<keyof typeof itemGramParameters, number>>
 
 /** How the budget is cut, from public facts alone. */
 export interface ItemGramPlan {
-  /** μ of each release, in order: popularity, then the Gram matrix. Only one: the guard spends all on popularity. */
+  /** μ of each release, in order: popularity, the Gram matrix, the second pass. Only one: the guard spends all on popularity. */
   readonly mus: readonly number[]
   readonly headSize: number
   readonly guard: string | null
@@ -68,8 +92,11 @@ export function planItemGram({
   const needed = Math.max(p.guardSignal, p.guardSignal === 0 ? 0 : itemCount / 16)
   if (signal < needed)
     return { mus: [mu], headSize: 0, guard: `people × μ is ${signal.toFixed(0)}, below ${needed.toFixed(0)}: all is spent on popularity` }
-  const share = p.popularityShare > 0 ? p.popularityShare : clip(100 / signal, 0.1, 0.9)
-  return { mus: [mu * Math.sqrt(share), mu * Math.sqrt(1 - share)], headSize, guard: null }
+  // Content multiplies popularity, far into the tail: it needs popularity known better.
+  const share = p.popularityShare > 0 ? p.popularityShare : clip((p.content === 1 ? 400 : 100) / signal, 0.1, 0.9)
+  const left = 1 - share
+  const shares = p.secondPass === 1 ? [share, left * (1 - p.secondShare), left * p.secondShare] : [share, left]
+  return { mus: shares.map((own) => mu * Math.sqrt(own)), headSize, guard: null }
 }
 
 const clip = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))
@@ -91,42 +118,74 @@ export const itemGramTrainer: RankingTrainer = {
 }
 
 function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Ranker {
-  const { positives, random, spend, onProgress } = request
+  const { positives, itemTable, random, spend, onProgress, release = releaseGaussian } = request
+  const { personCount, itemCount } = positives
   const p = request.parameters as Parameters
-  const mu = personMu('item-gram', privacy)
-  const plan = planItemGram({ parameters: p, mu, personCount: positives.personCount, itemCount: positives.itemCount })
-  const [first, second] = plan.mus as [number, number | undefined]
-  onProgress?.('popularity', 0, plan.mus.length)
-  const popularity = releasePopularity(positives, { mu: first, floor: p.rowFloor, random, spend })
-  if (second === undefined) return popularityAlone(popularity, p)
+  // Refused before anything is spent.
+  if (p.content === 1) contentOf('item-gram', itemTable, new Float64Array(itemCount).fill(1), p)
+  const { mus, headSize } = planItemGram({ parameters: p, mu: personMu('item-gram', privacy), personCount, itemCount })
+  const lookAt = (mu: number) => releasePopularity(positives, { mu, floor: p.rowFloor, random, spend, release })
+  const [first, ...rest] = mus as [number, ...number[]]
+  onProgress?.('popularity', 0, mus.length)
+  let popularity = lookAt(first)
   const noise = 1 / first
   const certain = popularity.reduce((count, value) => count + (value > 3 * noise ? 1 : 0), 0)
-  onProgress?.('item-gram', 1, 2)
-  if (certain < Math.min(p.guardItems, positives.itemCount)) {
-    // The rest of the budget, as planned, on a second look at popularity: together they are worth one look at the whole budget.
-    const again = releasePopularity(positives, { mu: second, floor: p.rowFloor, random, spend })
-    const weight = (first * first) / (first * first + second * second)
-    return popularityAlone(
-      popularity.map((value, item) => weight * value + (1 - weight) * (again[item] as number)),
-      p,
-    )
+  if (rest.length === 0 || certain < Math.min(p.guardItems, itemCount)) {
+    // The rest of the budget, as planned, on more looks at popularity: together they are worth one look at the whole budget.
+    let square = first * first
+    for (const mu of rest) {
+      const again = lookAt(mu)
+      const weight = square / (square + mu * mu)
+      popularity = popularity.map((value, item) => weight * value + (1 - weight) * (again[item] as number))
+      square += mu * mu
+    }
+    return assemble({ popularity, noise: 1 / Math.sqrt(square), itemTable, p })
   }
-  const head = chooseHead(popularity, plan.headSize, 3 * noise, p)
-  const packed = releaseGaussian(gramStatistic(positives, head), {
-    sensitivity: gramSensitivity,
-    noiseMultiplier: 1 / second,
+  const [gramMu, extensionMu] = rest as [number, number | undefined]
+  const head = chooseHead(popularity, headSize, 3 * noise, p)
+  onProgress?.('item-gram', 1, mus.length)
+  const packed = release(gramStatistic(positives, head), { sensitivity: gramSensitivity, noiseMultiplier: 1 / gramMu, random, spend })
+  const factors = factorsOf(packed, head, 1 / gramMu, personCount, p)
+  if (extensionMu === undefined) return assemble({ popularity, noise, itemTable, p, head, factors })
+  onProgress?.('second pass', 2, mus.length)
+  const extension = chooseExtension(popularity, head, factors, noise, p)
+  const sums = release(extensionStatistic(positives, extension), {
+    sensitivity: extensionSensitivity,
+    noiseMultiplier: 1 / extensionMu,
     random,
     spend,
   })
-  return modelFrom(popularity, head, packed, 1 / second, positives.personCount, p)
+  return assemble({
+    popularity,
+    noise,
+    itemTable,
+    p,
+    head,
+    factors,
+    extension,
+    tail: extended(sums, extension, factors, 1 / extensionMu, personCount),
+  })
 }
 
-function fitExactly({ positives, parameters }: RankingFitRequest): Ranker {
+function fitExactly({ positives, itemTable, parameters }: RankingFitRequest): Ranker {
   const p = parameters as Parameters
   const popularity = popularityStatistic(positives, p.rowFloor)
   const liked = popularity.reduce((count, value) => count + (value > 0 ? 1 : 0), 0)
   const head = chooseHead(popularity, Math.min(liked, p.headLargest), 0, p)
-  return modelFrom(popularity, head, gramStatistic(positives, head), 0, positives.personCount, p)
+  const factors = factorsOf(gramStatistic(positives, head), head, 0, positives.personCount, p)
+  if (p.secondPass === 0) return assemble({ popularity, noise: 0, itemTable, p, head, factors })
+  const extension = chooseExtension(popularity, head, factors, 0, p)
+  const sums = extensionStatistic(positives, extension)
+  return assemble({
+    popularity,
+    noise: 0,
+    itemTable,
+    p,
+    head,
+    factors,
+    extension,
+    tail: extended(sums, extension, factors, 0, positives.personCount),
+  })
 }
 
 /**
@@ -149,68 +208,149 @@ export function chooseHead(
   return { items, weights, direction: direction.map((value) => value / norm), shortest }
 }
 
-function popularityAlone(popularity: Float64Array, p: Parameters): Ranker {
-  return createItemGram({
-    popularity: Float32Array.from(popularity),
-    items: new Uint32Array(0),
-    inward: new Float32Array(0),
-    outward: new Float32Array(0),
-    direction: new Float32Array(0),
-    factors: new Float32Array(0),
-    rank: 0,
-    alongWeight: p.alongWeight,
-    popularityWeight: p.popularityWeight,
-  })
+/** What stands out of the noise: eigenvectors of the released matrix. */
+interface Factors {
+  readonly rank: number
+  /** Estimated eigenvalues of the matrix without noise. */
+  readonly signals: readonly number[]
+  /** In (0, 1]: what is left of each after shrinkage. */
+  readonly gains: readonly number[]
+  /** Float64Array[rank × m], rows orthonormal, and orthogonal to the direction. */
+  readonly vectors: Float64Array
 }
 
-/** Everything from here on is a function of releases. @param noise standard deviation on the packed vector; 0: exact */
-function modelFrom(popularity: Float64Array, head: Head, packed: Float64Array, noise: number, personCount: number, p: Parameters): Ranker {
-  const m = head.items.length
-  const { values, vectors } = factorsOf(packed, head, noise, personCount, p)
-  const rank = values.length
-  const factors = new Float32Array(m * rank)
+/** The model, from releases, the public catalogue and the rule alone. */
+function assemble({
+  popularity,
+  noise,
+  itemTable,
+  p,
+  head,
+  factors,
+  extension,
+  tail,
+}: {
+  readonly popularity: Float64Array
+  /** Standard deviation of the popularity's noise; 0: exact. */
+  readonly noise: number
+  readonly itemTable: ItemTable | null
+  readonly p: Parameters
+  readonly head?: Head
+  readonly factors?: Factors
+  readonly extension?: ReturnType<typeof chooseExtension>
+  /** Float64Array[rank × extension items]: their places in the factor space. */
+  readonly tail?: Float64Array
+}): Ranker {
+  const [m, rank] = [head?.items.length ?? 0, factors?.rank ?? 0]
+  const more = extension?.items.length ?? 0
+  const table = new Float32Array((m + more) * rank)
   for (let r = 0; r < rank; r++) {
-    const root = Math.sqrt(values[r] as number)
-    for (let place = 0; place < m; place++) factors[place * rank + r] = root * (vectors[r * m + place] as number)
+    const root = Math.sqrt(factors?.gains[r] as number)
+    for (let place = 0; place < m; place++) table[place * rank + r] = root * (factors?.vectors[r * m + place] as number)
+    for (let place = 0; place < more; place++) table[(m + place) * rank + r] = root * (tail?.[r * more + place] as number)
   }
+  const weights = [...(head?.weights ?? []), ...(extension?.weights ?? [])]
   return createItemGram({
     popularity: Float32Array.from(popularity),
-    items: head.items,
-    inward: Float32Array.from(head.weights),
-    outward: Float32Array.from(head.weights, (weight) => 1 / weight),
-    direction: Float32Array.from(head.direction),
-    factors,
+    items: Uint32Array.from([...(head?.items ?? []), ...(extension?.items ?? [])]),
+    inward: Float32Array.from(weights, (weight, place) => (place < m ? weight : 0)),
+    outward: Float32Array.from(weights, (weight) => 1 / weight),
+    direction: Float32Array.from([...(head?.direction ?? []), ...(extension?.along ?? [])]),
+    factors: table,
     rank,
     alongWeight: p.alongWeight,
     popularityWeight: p.popularityWeight,
+    content:
+      p.content === 1
+        ? { parts: contentOf('item-gram', itemTable, popularityLevel(popularity, noise), p), gramWeight: p.contentGramWeight }
+        : undefined,
   })
+}
+
+/** Which items the second pass gives factors to: the next by released popularity, as far as they stand out of its noise. */
+function chooseExtension(
+  popularity: Float64Array,
+  head: Head,
+  factors: Factors,
+  noise: number,
+  p: Parameters,
+): Extension & { readonly along: Float64Array } {
+  const inHead = new Set(head.items)
+  const items = Uint32Array.from(popularity.keys())
+    .filter((item) => !inHead.has(item) && (popularity[item] as number) > noise)
+    .sort((a, b) => (popularity[b] as number) - (popularity[a] as number) || a - b)
+    .slice(0, Math.round(p.secondSize * head.items.length))
+  const level = Float64Array.from(items, (item) => Math.max(popularity[item] as number, 3 * noise))
+  const weights = level.map((value) => value ** -p.damping)
+  // As in the head: level · weight, in the unit in which the head's direction has length 1.
+  const norm = Math.sqrt(
+    head.items.reduce((sum, item, place) => {
+      const value = Math.max(popularity[item] as number, 3 * noise)
+      return sum + (value * (head.weights[place] as number)) ** 2
+    }, 0),
+  )
+  const along = level.map((value, place) => (value * (weights[place] as number)) / norm)
+  return { head, factors: factors.vectors, rank: factors.rank, items, weights, shortest: p.shortest, along }
+}
+
+/**
+ * Places of the extension's items in the factor space, from Σ z wᵀ: Float64Array[rank × items]. For an item of the head v_r = Σ y_r yᵢ / λ_r; here
+ * z is y's projection stretched to length 1 and w is scaled by the extension's own norm, so that v ≈ κ·(Σ z w)/λ with one public κ for all; what
+ * is noise in each factor (known variance) is shrunk away.
+ */
+function extended(
+  sums: Float64Array,
+  { head, items, weights, along }: ReturnType<typeof chooseExtension>,
+  factors: Factors,
+  noise: number,
+  personCount: number,
+): Float64Array {
+  const count = items.length
+  const squares = (values: ArrayLike<number>, from = 0, to = values.length) => {
+    let sum = 0
+    for (let at = from; at < to; at++) sum += (values[at] as number) ** 2
+    return sum
+  }
+  // Expected squared norms of weighted rows, head and extension, by released popularity: level · weight² = (level · weight) · weight.
+  const mass = (direction: Float64Array, own: Float64Array) =>
+    direction.reduce((sum, value, place) => sum + value * (own[place] as number), 0)
+  const ratio = mass(along, weights) / mass(head.direction, head.weights)
+  const length = factors.signals.reduce((sum, signal) => sum + signal, 0) / personCount
+  const scale = Math.sqrt(ratio) * Math.sqrt(Math.min(1, length))
+  const places = new Float64Array(sums.length)
+  for (let r = 0; r < factors.rank; r++) {
+    const variance = squares(sums, r * count, (r + 1) * count) / count
+    const kept = variance > 0 ? Math.max(0, 1 - (noise * noise) / variance) : 0
+    const factor = (kept * scale) / (factors.signals[r] as number)
+    for (let at = r * count; at < (r + 1) * count; at++) places[at] = factor * (sums[at] as number)
+  }
+  return places
 }
 
 /**
  * Eigenvectors of the released matrix whose eigenvalue stands out of the noise, with their gains. The noise alone has its largest eigenvalue near
  * e = σ√(2m) (a Wigner matrix with variance σ²/2 off the diagonal), with fluctuations of relative size m^(−2/3).
  */
-function factorsOf(
-  packed: Float64Array,
-  head: Head,
-  noise: number,
-  personCount: number,
-  p: Parameters,
-): { readonly values: number[]; readonly vectors: Float32Array } {
+function factorsOf(packed: Float64Array, head: Head, noise: number, personCount: number, p: Parameters): Factors {
   const m = head.items.length
   const matrix = withoutDirection(unpackGram(packed, m), head.direction)
   const edge = noise * Math.sqrt(2 * m)
-  const ridge = p.gainEdge * edge + (p.gainRidge * personCount) / m
-  const least = edge * (1 + 2 * m ** (-2 / 3))
+  // With content the catalogue already restrains the scores, and more of the factors may speak.
+  const [edges, ridges] = p.content === 1 ? [p.contentGainEdge, 0] : [p.gainEdge, p.gainRidge]
+  const ridge = edges * edge + (ridges * personCount) / m
   const { values, vectors } = linearAlgebra().topEigenpairs(Float32Array.from(matrix), m, Math.min(m, p.largestRank))
-  const gains: number[] = []
-  const floor = noise > 0 ? 0 : 1e-6 * (values[0] ?? 0)
-  for (const value of values) {
-    if (!(value > least) || !(value > floor)) break
-    const signal = Math.sqrt(value * value - edge * edge)
-    gains.push(signal / (signal + ridge))
+  // Without noise, what is rounding beside the largest is none.
+  const least = noise > 0 ? edge * (1 + 2 * m ** (-2 / 3)) : 1e-6 * (values[0] ?? 0)
+  const signals = Array.from(values)
+    .filter((value) => value > least)
+    .map((value) => Math.sqrt(value * value - edge * edge))
+  const rank = signals.length
+  return {
+    rank,
+    signals,
+    gains: signals.map((signal) => signal / (signal + ridge)),
+    vectors: Float64Array.from(vectors.subarray(0, rank * m)),
   }
-  return { values: gains, vectors }
 }
 
 /** (1 − p₀p₀ᵀ)·A·(1 − p₀p₀ᵀ): there is nothing but noise along p₀. */

@@ -10,7 +10,7 @@ import { createPopularity } from '../../models/index.ts'
 import { type PrivacyEvent, releaseGaussian, type Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
 import { personMu, personOnly } from './person-budget.ts'
-import type { ParameterSpec, RankingTrainer } from './trainer.ts'
+import type { GaussianMechanism, ParameterSpec, RankingTrainer } from './trainer.ts'
 
 export const rowFloor: ParameterSpec = {
   default: 30,
@@ -50,9 +50,21 @@ export const popularitySensitivity = 1
  */
 export function releasePopularity(
   positives: Positives,
-  { mu, floor, random, spend }: { readonly mu: number; readonly floor: number; readonly random: RandomSource; readonly spend: Spend },
+  {
+    mu,
+    floor,
+    random,
+    spend,
+    release = releaseGaussian,
+  }: {
+    readonly mu: number
+    readonly floor: number
+    readonly random: RandomSource
+    readonly spend: Spend
+    readonly release?: GaussianMechanism | undefined
+  },
 ): Float64Array {
-  return releaseGaussian(popularityStatistic(positives, floor), {
+  return release(popularityStatistic(positives, floor), {
     sensitivity: popularitySensitivity,
     noiseMultiplier: 1 / mu,
     random,
@@ -67,11 +79,17 @@ export const popularityTrainer: RankingTrainer = {
   privateFor: ['user'],
   refusal: personOnly('popularity'),
   plan: ({ privacy }): readonly PrivacyEvent[] => [{ kind: 'gaussian', noiseMultiplier: 1 / personMu('popularity', privacy) }],
-  fit({ positives, parameters, privacy, random, spend }) {
+  fit({ positives, parameters, privacy, random, spend, release }) {
     if (privacy === null) return createPopularity(Float32Array.from(itemCounts(positives)))
     return createPopularity(
       Float32Array.from(
-        releasePopularity(positives, { mu: personMu('popularity', privacy), floor: parameters['rowFloor'] as number, random, spend }),
+        releasePopularity(positives, {
+          mu: personMu('popularity', privacy),
+          floor: parameters['rowFloor'] as number,
+          random,
+          spend,
+          release,
+        }),
       ),
     )
   },

@@ -1,6 +1,7 @@
 /** Every ranking trainer there is, and how the settings of one are resolved. */
 import { checkNumber, TacetError } from '../../errors.ts'
 import { bprTrainer } from './bpr.ts'
+import { contentPopularityTrainer } from './content-popularity.ts'
 import { dpalsTrainer } from './dpals.ts'
 import { easeTrainer } from './ease.ts'
 import { ialsTrainer } from './ials.ts'
@@ -16,6 +17,7 @@ import { wideAndDeepRankingTrainer } from './wide-and-deep.ts'
 
 export const rankingTrainers: readonly RankingTrainer[] = [
   bprTrainer,
+  contentPopularityTrainer,
   dpalsTrainer,
   easeTrainer,
   ialsTrainer,

@@ -5,8 +5,11 @@
  */
 import type { ItemTable, Positives } from '../../data/index.ts'
 import type { Ranker } from '../../models/index.ts'
-import type { PrivacyEvent, PrivacyUnit, Spend } from '../../privacy/index.ts'
+import type { PrivacyEvent, PrivacyUnit, releaseGaussian, Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
+
+/** `releaseGaussian`, or something in its place. */
+export type GaussianMechanism = typeof releaseGaussian
 
 /** A setting that `--param name=value` may change. */
 export interface ParameterSpec {
@@ -40,6 +43,11 @@ export interface RankingFitRequest {
   readonly privacy: RankingPrivacy | null
   readonly random: RandomSource
   readonly spend: Spend
+  /**
+   * How a vector of private statistics is released, for audits: they watch it, play releases back, or plant a bug in it. Default: `releaseGaussian`.
+   * Trainers whose releases are sampled steps do not use it.
+   */
+  readonly release?: GaussianMechanism
   readonly onProgress?: (phase: string, done: number, total: number) => void
   readonly signal?: AbortSignal
   /** Worker threads that may be used; 1 = none. */
