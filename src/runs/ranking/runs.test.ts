@@ -431,12 +431,6 @@ describe('Wide & Deep', () => {
 })
 
 describe('a run that is stopped', () => {
-  /** Aborts when the run reports `phase`. */
-  const stoppingAt = (phase: string) => {
-    const stop = new AbortController()
-    return { signal: stop.signal, onProgress: (now: string) => now.startsWith(phase) && stop.abort() }
-  }
-
   test('before it spent anything leaves nothing', async () => {
     const stop = new AbortController()
     stop.abort()
@@ -465,19 +459,6 @@ describe('a run that is stopped', () => {
     expect(readFileSync(join(out, files.model))).not.toEqual(readFileSync(join(unbroken, files.model)))
   })
 
-  test('once its model is fitted only finishes the folder, and pays nothing more', async () => {
-    expect(await codeOf(() => trainRanking(request(), stoppingAt('evaluate')))).toBe('no error')
-    const stopped = `${out}-stopped`
-    const stop = new AbortController()
-    const io = {
-      signal: stop.signal,
-      onProgress: (phase: string, done: number) => phase === 'train (item-gram)' && done >= 1 && stop.abort(),
-    }
-    expect(await codeOf(() => trainRanking(request({ out: stopped }), io))).toBe('interrupted')
-    const report = await resumeRankingRun(stopped)
-    expect(report.attempts).toBe(2)
-  })
-
   test('is not resumed on other data', async () => {
     const own = join(scratch, 'own.csv')
     writeFileSync(own, readFileSync(tablePath))
@@ -489,28 +470,45 @@ describe('a run that is stopped', () => {
   })
 })
 
-test('a run that is killed while it trains is resumed, and its price covers every attempt', { timeout: 60_000 }, async () => {
-  const script = join(scratch, 'worker.ts')
-  writeFileSync(
-    script,
-    `import { trainRanking } from ${JSON.stringify(join(import.meta.dirname, '../index.node.ts'))}
-     const hold = (phase) => { if (phase.startsWith('train')) { process.stdout.write('spent'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000) } }
-     await trainRanking(${JSON.stringify(request({ model: 'dpals', epsilon: 2 }))}, { onProgress: hold })`,
-  )
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const exit = new Promise((done) => child.on('exit', done))
-  // The first report of progress comes after the popularity stage has paid; the process then waits to be killed.
-  await new Promise((done) => child.stdout.once('data', done))
-  child.kill('SIGKILL')
-  await exit
-  expect(existsSync(out)).toBe(false)
-  const paid = spentEvents(readJournal(join(`${out}.partial`, files.journal)))
-  const report = (await resumeAnyRun(out)) as RankingTrainReport
-  const all = spentEvents(readJournal(join(out, files.journal)))
-  expect(all.slice(0, paid.length)).toEqual(paid)
-  expect(all.length).toBeGreaterThan(paid.length)
-  expect(priceOf(all)).toBeCloseTo(report.privacy?.epsilon as number, 9)
-  expect(report.privacy?.epsilon).toBeGreaterThan(2)
+describe('a run that is killed', () => {
+  /** Starts a run in a process of its own, waits until it reports a phase, and kills it there. */
+  const killAt = async (phase: string, over: Partial<RunRequest>) => {
+    const script = join(scratch, `worker-${counter}.ts`)
+    writeFileSync(
+      script,
+      `import { trainRanking } from ${JSON.stringify(join(import.meta.dirname, '../index.node.ts'))}
+       const hold = (phase) => { if (phase.startsWith('${phase}')) { process.stdout.write('here'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000) } }
+       await trainRanking(${JSON.stringify(request(over))}, { onProgress: hold })`,
+    )
+    const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const exit = new Promise((done) => child.on('exit', done))
+    await new Promise((done) => child.stdout.once('data', done))
+    child.kill('SIGKILL')
+    await exit
+    expect(existsSync(out)).toBe(false)
+    const paid = spentEvents(readJournal(join(`${out}.partial`, files.journal)))
+    const report = (await resumeAnyRun(out)) as RankingTrainReport
+    const all = spentEvents(readJournal(join(out, files.journal)))
+    expect(all.slice(0, paid.length)).toEqual(paid)
+    expect(priceOf(all)).toBeCloseTo(report.privacy?.epsilon as number, 9)
+    return { paid, all, report }
+  }
+
+  test('while it trains is resumed, and its price covers every attempt', { timeout: 60_000 }, async () => {
+    // The first report of progress comes after the popularity stage has paid.
+    const { paid, all, report } = await killAt('train', { model: 'dpals', epsilon: 2 })
+    expect(paid.length).toBeGreaterThan(0)
+    expect(all.length).toBeGreaterThan(paid.length)
+    expect(report.privacy?.epsilon).toBeGreaterThan(2)
+    expect(report.attempts).toBe(2)
+  })
+
+  test('once its models are on disk only measures and publishes, and pays nothing more', { timeout: 60_000 }, async () => {
+    const { paid, all, report } = await killAt('evaluate', { epsilon: 2 })
+    expect(all).toEqual(paid)
+    expect(report.privacy?.epsilon).toBeLessThanOrEqual(2)
+    expect(report.attempts).toBe(1)
+  })
 })
 
 test('every ranking trainer is a model of the command line', () => {
