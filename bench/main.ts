@@ -15,6 +15,7 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
 const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
   peers: async () => (await import('./peers.ts')).run,
   ranking: async () => (await import('./ranking.ts')).run,
+  'ranking-quality': async () => (await import('./ranking-quality.ts')).run,
   'rating-model': async () => (await import('./rating-model.ts')).run,
   'wide-and-deep': async () => (await import('./wide-and-deep.ts')).run,
 }
