@@ -81,13 +81,19 @@ export const dpalsTrainer: RankingTrainer = {
   fit,
 }
 
-function fit({ positives, parameters, privacy, random, spend, onProgress }: RankingFitRequest) {
+function fit({ positives, parameters, privacy, random, spend, onProgress, release: mechanism = releaseGaussian }: RankingFitRequest) {
   const settings = parameters as Settings
   const { personCount, itemCount } = positives
   const mu = privacy && personMu('dpals', privacy)
   const budget = mu === null ? null : budgetOf(mu, settings)
   const popularity = budget
-    ? releasePopularity(positives, { mu: budget.popularity, floor: settings.rowFloor, random: random.split('popularity'), spend })
+    ? releasePopularity(positives, {
+        mu: budget.popularity,
+        floor: settings.rowFloor,
+        random: random.split('popularity'),
+        spend,
+        release: mechanism,
+      })
     : popularityStatistic(positives, settings.rowFloor)
   // From here on the raw rows are read only through `heldRows`, and everything else is the noisy popularity or a public number.
   const strength = mu === null ? Number.POSITIVE_INFINITY : personCount * mu
@@ -110,7 +116,7 @@ function fit({ positives, parameters, privacy, random, spend, onProgress }: Rank
       dimension,
     )
     const release = (statistic: Float64Array, releaseMu: number) =>
-      budget ? releaseGaussian(statistic, { sensitivity: 1, noiseMultiplier: 1 / releaseMu, random: noise, spend }) : statistic
+      budget ? mechanism(statistic, { sensitivity: 1, noiseMultiplier: 1 / releaseMu, random: noise, spend }) : statistic
     const sums = release(itemSums(rows, people, weights, dimension), budget?.sums ?? 0)
     const gram = symmetric(release(upperGram(people, dimension), budget?.gram ?? 0), dimension, 0)
     const matrices = settings.itemMoments
