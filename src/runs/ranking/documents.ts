@@ -124,9 +124,8 @@ const decidedBy: Readonly<Record<RankingSplit['kind'], StatementInput['split']['
   given: 'shipped',
 }
 
-/** Whether the model reads genres and years: by its name, or a setting above 0 that says so. */
-const usesMetadata = ({ model, parameters }: RankingConfig) =>
-  model === 'content-popularity' || Object.entries(parameters).some(([name, value]) => /content|metadata|genre/i.test(name) && value > 0)
+/** Whether the model reads genres and years of the catalogue. */
+const usesMetadata = ({ model, parameters }: RankingConfig) => model === 'content-popularity' || parameters['content'] === 1
 
 function gateTouched(gate: GateReport | null): StatementInput['touched'] {
   if (!gate || gate.event === null) return []

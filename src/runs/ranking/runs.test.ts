@@ -160,6 +160,7 @@ describe('a private run', () => {
     ])
       expect(statement).toContain(words)
     expect(statement).toContain('kept out of training')
+    expect(statement).not.toContain('metadata of items')
   })
 
   test('keeps the people of the gate and of the test out of training', async () => {
