@@ -170,7 +170,7 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
 const settings = {
   dimension: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'numbers a vector' },
   layers: { default: 3, atLeast: 0, atMost: 16, integer: true, about: 'steps over the graph; 0: plain matrix factorisation' },
-  epochs: { default: 80, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
+  epochs: { default: 60, atLeast: 1, atMost: 10_000, integer: true, about: 'passes over the likes' },
   batchSize: {
     default: 0,
     atLeast: 0,
