@@ -50,7 +50,12 @@ export const itemGramParameters = {
   guardSignal: { default: 250, atLeast: 0, about: 'below this N·μ all is spent on popularity' },
   guardItems: { default: 100, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
   content: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: genres and years of the public catalogue beside the factors' },
-  contentGramWeight: { default: 0.3, atLeast: 0, about: 'with content: standard deviations of the scores beside the logarithm of content' },
+  contentGramWeight: {
+    default: 0.6,
+    atLeast: 0,
+    about: 'with content: how much the standardised scores count beside its logarithm, times rank/(rank + contentHalfRank)',
+  },
+  contentHalfRank: { default: 15, atLeast: 0, about: 'factors at which they count half of that: few stand out where noise is large' },
   contentGainEdge: { default: 1, atLeast: 0, about: 'with content: in place of gainEdge, and no ridge' },
   ...contentParameters,
   secondPass: {
@@ -60,8 +65,10 @@ export const itemGramParameters = {
     integer: true,
     about: '1: a third release gives factors to the items next in popularity',
   },
-  secondShare: { default: 0.3, above: 0, atMost: 0.9, about: 'share of the second pass in what popularity leaves of μ²' },
-  secondSize: { default: 1, above: 0, atMost: 10, about: 'items of the second pass, in sizes of the head' },
+  secondHeadFactor: { default: 5, above: 0, about: 'with a second pass: in place of headFactor' },
+  secondShare: { default: 0.25, above: 0, atMost: 0.9, about: 'share of the second pass in what popularity leaves of μ²' },
+  secondScale: { default: 2, atLeast: 0, about: 'stretches the places of these items, which their scaling and shrinkage made small' },
+  secondSize: { default: 2, above: 0, atMost: 10, about: 'items of the second pass, in sizes of the head' },
   largestRank: { default: 300, atLeast: 1, integer: true, about: 'most factors; without privacy nothing else bounds them' },
 } as const satisfies Record<string, ParameterSpec>
 
@@ -93,7 +100,7 @@ export function planItemGram({
   if (signal < needed)
     return { mus: [mu], headSize: 0, guard: `people × μ is ${signal.toFixed(0)}, below ${needed.toFixed(0)}: all is spent on popularity` }
   // Content multiplies popularity, far into the tail: it needs popularity known better.
-  const share = p.popularityShare > 0 ? p.popularityShare : clip((p.content === 1 ? 400 : 100) / signal, 0.1, 0.9)
+  const share = p.popularityShare > 0 ? p.popularityShare : clip((p.content === 1 ? 500 : 100) / signal, 0.1, 0.9)
   const left = 1 - share
   const shares = p.secondPass === 1 ? [share, left * (1 - p.secondShare), left * p.secondShare] : [share, left]
   return { mus: shares.map((own) => mu * Math.sqrt(own)), headSize, guard: null }
@@ -102,7 +109,10 @@ export function planItemGram({
 const clip = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))
 
 const headSizeOf = (p: Parameters, signal: number, itemCount: number) =>
-  Math.min(itemCount, Math.round(clip(p.headFactor * Math.sqrt(signal), p.headSmallest, p.headLargest)))
+  Math.min(
+    itemCount,
+    Math.round(clip((p.secondPass === 1 ? p.secondHeadFactor : p.headFactor) * Math.sqrt(signal), p.headSmallest, p.headLargest)),
+  )
 
 export const itemGramTrainer: RankingTrainer = {
   name: 'item-gram',
@@ -163,7 +173,7 @@ function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Rank
     head,
     factors,
     extension,
-    tail: extended(sums, extension, factors, 1 / extensionMu, personCount),
+    tail: extended(sums, extension, factors, 1 / extensionMu, personCount, p),
   })
 }
 
@@ -184,7 +194,7 @@ function fitExactly({ positives, itemTable, parameters }: RankingFitRequest): Ra
     head,
     factors,
     extension,
-    tail: extended(sums, extension, factors, 0, positives.personCount),
+    tail: extended(sums, extension, factors, 0, positives.personCount, p),
   })
 }
 
@@ -262,7 +272,10 @@ function assemble({
     popularityWeight: p.popularityWeight,
     content:
       p.content === 1
-        ? { parts: contentOf('item-gram', itemTable, popularityLevel(popularity, noise), p), gramWeight: p.contentGramWeight }
+        ? {
+            parts: contentOf('item-gram', itemTable, popularityLevel(popularity, noise), p),
+            gramWeight: (p.contentGramWeight * rank) / (rank + p.contentHalfRank),
+          }
         : undefined,
   })
 }
@@ -304,6 +317,7 @@ function extended(
   factors: Factors,
   noise: number,
   personCount: number,
+  p: Parameters,
 ): Float64Array {
   const count = items.length
   const squares = (values: ArrayLike<number>, from = 0, to = values.length) => {
@@ -316,7 +330,7 @@ function extended(
     direction.reduce((sum, value, place) => sum + value * (own[place] as number), 0)
   const ratio = mass(along, weights) / mass(head.direction, head.weights)
   const length = factors.signals.reduce((sum, signal) => sum + signal, 0) / personCount
-  const scale = Math.sqrt(ratio) * Math.sqrt(Math.min(1, length))
+  const scale = p.secondScale * Math.sqrt(ratio) * Math.sqrt(Math.min(1, length))
   const places = new Float64Array(sums.length)
   for (let r = 0; r < factors.rank; r++) {
     const variance = squares(sums, r * count, (r + 1) * count) / count
