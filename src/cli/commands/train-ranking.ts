@@ -139,7 +139,7 @@ export function describeRankingTraining(report: RankingTrainReport): string[] {
         .map(([name, value]) => `${name} ${significant(value)}`),
     ),
     ...describePrivacy(report),
-    ...(gate?.event ? describeGate(model, gate) : []),
+    ...(gate && model !== 'popularity' ? describeGate(model, gate) : []),
     ...quality.map((text, index) => line(index === 0 ? 'quality' : '', text)),
     under(candidatesInWords(report.candidates)),
     ...(report.releasedMetrics
@@ -181,13 +181,21 @@ function describePrivacy({ privacy, privacyDetails, notForRelease, attempts }: R
   ]
 }
 
-function describeGate(model: string, { beatsPrivatePopularity, kept, people, epsilon }: GateReport): string[] {
+function describeGate(model: string, { beatsPrivatePopularity, kept, people, event, epsilon }: GateReport): string[] {
   return [
     line(
       'gate',
-      beatsPrivatePopularity ? `${model} beats private popularity` : `${model} does not beat private popularity`,
+      event === null
+        ? `${model} fell back to private popularity itself`
+        : `${model} ${beatsPrivatePopularity ? 'beats' : 'does not beat'} private popularity`,
       beatsPrivatePopularity ? null : kept === model ? 'kept all the same, as asked' : 'private popularity is saved in its place',
     ),
-    under(`asked with noise of ${count(people)} people kept out of training, ε = ${significant(epsilon ?? 0, 3)} alone, inside the total`),
+    ...(event === null
+      ? []
+      : [
+          under(
+            `asked with noise of ${count(people)} people kept out of training, ε = ${significant(epsilon ?? 0, 3)} alone, inside the total`,
+          ),
+        ]),
   ]
 }

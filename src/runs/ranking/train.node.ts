@@ -359,7 +359,7 @@ function warningsOf({ config, data, split, privacy, attempts }: RankingFacts): s
     ...(data.feedback === 'explicit' && config.split.minRating === null
       ? ['every rating counts as liked, a low one too; --min-rating R lets those of R and above count']
       : []),
-    ...(gate && gate.event !== null && !gate.beatsPrivatePopularity
+    ...(gate && config.model !== 'popularity' && !gate.beatsPrivatePopularity
       ? [
           gate.kept === config.model
             ? `${config.model} did not beat private popularity at this ε; it is kept because that was asked for`
