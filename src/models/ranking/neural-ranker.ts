@@ -196,11 +196,15 @@ export function createNeuralRanker(parts: NeuralRankerParts): Ranker {
       const whole = scoreWith(history)
       return sharesOf(history, (liked) => whole - scoreWith(history.filter((other) => other !== liked)), n)
     },
-    parameters: () => ({
-      ...networkTensors(pairs.network),
-      ...parts.catalogue,
-      'fold-in.weights': { shape: [inputs, widthOf(people)], data: foldIn.slice() },
-    }),
+    parameters() {
+      // The row for strangers holds whoever was served last: nobody's vector may leave with the model.
+      putGuess(items, people, foldIn, new Uint32Array(0), personCount, scratch)
+      return {
+        ...networkTensors(pairs.network),
+        ...parts.catalogue,
+        'fold-in.weights': { shape: [inputs, widthOf(people)], data: foldIn.slice() },
+      }
+    },
   }
   return ranker
 }

@@ -83,6 +83,8 @@ export interface PersonPlanRequest {
   readonly privacy: RankingPrivacy
   /** Releases of the same model that are spent as well (a popularity stage). */
   readonly beside?: readonly PrivacyEvent[]
+  /** σ, where a budget is shared out beforehand: the caller answers for the total. Default: the least that meets ε. */
+  readonly noiseMultiplier?: number
 }
 
 /**
@@ -111,13 +113,14 @@ export function planPersonSteps(request: PersonPlanRequest): PersonPlan {
   const perStep = sampling === 'people' ? 1 : interactionsPerPerson
   // Full batches are plain Gaussians, whose sum is exact. Anything else is for the accountant.
   const noiseMultiplier =
-    sampleRate === 1 && squaredMu(beside) !== null
+    request.noiseMultiplier ??
+    (sampleRate === 1 && squaredMu(beside) !== null
       ? (perStep * Math.sqrt(steps)) / mu
       : calibrate({
           make: (value) => ({ kind: 'composed', events: [...beside, trial(value)] }),
           epsilon: privacy.epsilon,
           delta: privacy.delta,
-        }).value
+        }).value)
   const clipping = typeof request.clipping === 'function' ? request.clipping(noiseMultiplier, sampleRate * rows) : request.clipping
   const plan = planWith(noiseMultiplier, clipping)
   return { sampling, plan, interactionsPerPerson, event: eventOf(plan) }
