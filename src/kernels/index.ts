@@ -15,7 +15,7 @@ export {
 } from './kernels.ts'
 export { type KrylovOptions, largestEigenpairs } from './krylov.ts'
 export type { Eigenpairs, LinearAlgebra, ProductShape, RidgeRows, SparseOnes } from './linear-algebra.ts'
-export { linearAlgebra } from './linear-algebra-create.ts'
+export { linearAlgebra, replaceLinearAlgebra } from './linear-algebra-create.ts'
 export { createRankingKernels, type RankingKernels } from './ranking.ts'
 export { logisticLoss, PANEL_ITEMS, TILE_PEOPLE } from './ranking-reference.ts'
 export { createReferenceKernels } from './reference.ts'

@@ -7,11 +7,22 @@ import { createWasmLinearAlgebra } from './linear-algebra-wasm.ts'
 
 const created = new Map<KernelsChoice, LinearAlgebra>()
 
+let replacement: LinearAlgebra | null = null
+
+/**
+ * What `auto` is from now on in this thread: the threaded build while a program trains with several threads; null: the build of one thread again. The
+ * caller closes what it put in. Models reach for the linear algebra deep inside, also after training, hence a setting and not an argument.
+ */
+export function replaceLinearAlgebra(algebra: LinearAlgebra | null): void {
+  replacement = algebra
+}
+
 /**
  * Linear algebra over plain arrays; `auto` is the fastest build this engine accepts. The same object every time.
  * @throws TacetError invalid-argument if a build is asked for by name and this engine does not accept it
  */
 export function linearAlgebra(choice: KernelsChoice = 'auto'): LinearAlgebra {
+  if (choice === 'auto' && replacement !== null) return replacement
   let algebra = created.get(choice)
   if (algebra === undefined) {
     algebra = choose(choice)

@@ -51,8 +51,8 @@ function distance(got: ArrayLike<number>, expected: ArrayLike<number>): number {
 const transposed = (square: Float32Array, n: number) => square.map((_, at) => square[(at % n) * n + Math.floor(at / n)]!)
 const identity = (n: number) => Float32Array.from({ length: n * n }, (_, at) => (at % (n + 1) === 0 ? 1 : 0))
 
-export function describeLinearAlgebra(algebra: LinearAlgebra): void {
-  describe(`${algebra.name} linear algebra`, () => {
+export function describeLinearAlgebra(algebra: LinearAlgebra, how = ''): void {
+  describe(`${how}${algebra.name} linear algebra`, () => {
     const shapes = [
       [0, 3, 2],
       [2, 0, 3],
