@@ -17,13 +17,18 @@ export interface ItemFoldInTables {
   readonly output: Float32Array
   /** Float32Array[items]: the score of an item for somebody without a history. */
   readonly bias: Float32Array
+  /** Float32Array[items]: the popularity that the model was made with, a count or a release; kept for whoever compares. */
+  readonly popularity: Float32Array
 }
 
 const label = 'item-fold-in'
 
 /** @throws TacetError corrupt-run if lengths do not fit */
-export function createItemFoldIn({ itemCount, dimensions, input, output, bias }: ItemFoldInTables): Ranker {
-  if (input.length !== itemCount * dimensions || output.length !== itemCount * dimensions || bias.length !== itemCount)
+export function createItemFoldIn({ itemCount, dimensions, input, output, bias, popularity }: ItemFoldInTables): Ranker {
+  if (
+    [input, output].some(({ length }) => length !== itemCount * dimensions) ||
+    [bias, popularity].some(({ length }) => length !== itemCount)
+  )
     throw new TacetError('corrupt-run', `item-fold-in of ${itemCount} items × ${dimensions}: its tables have other lengths`)
 
   /** The person's vector, of length 1; all 0 for somebody whose items say nothing. */
@@ -104,6 +109,7 @@ export function createItemFoldIn({ itemCount, dimensions, input, output, bias }:
       'itemFoldIn.input': { shape: [itemCount, dimensions], data: input },
       'itemFoldIn.output': { shape: [itemCount, dimensions], data: output },
       'itemFoldIn.bias': { shape: [itemCount], data: bias },
+      popularity: { shape: [itemCount], data: popularity },
     }),
   }
   return ranker
@@ -118,5 +124,6 @@ export function loadItemFoldIn(tensors: NamedTensors): Ranker {
     input: expectTensor(tensors, 'itemFoldIn.input', [itemCount, dimensions], label),
     output: expectTensor(tensors, 'itemFoldIn.output', [itemCount, dimensions], label),
     bias: expectTensor(tensors, 'itemFoldIn.bias', [itemCount], label),
+    popularity: expectTensor(tensors, 'popularity', [itemCount], label),
   })
 }

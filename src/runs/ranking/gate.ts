@@ -29,7 +29,7 @@ const neededDeviations = 1
 /** Few people say little; each one kept out is missed in training. */
 const peopleFor = (listed: number) => Math.max(1, Math.min(2_000, Math.floor(listed / 10), Math.max(100, Math.floor(listed / 20))))
 /** Models that release popularity themselves and carry it as the tensor `popularity`: the baseline costs nothing more. */
-export const popularityIsAStage = ['item-gram', 'dpals', 'content-popularity']
+export const popularityIsAStage = ['item-gram', 'item-fold-in', 'dpals', 'content-popularity']
 
 /** What is fixed before anything is fitted, from public facts alone. */
 export interface GatePlan {

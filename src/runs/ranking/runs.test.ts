@@ -237,7 +237,7 @@ describe('the gate', () => {
     const total = (pldAccountant().compose({ kind: 'gaussian', noiseMultiplier: 1 }).mu ?? 0) > 0
     expect(total).toBe(true)
     const free = gateOf({ privacy, model: 'item-gram' }, 1000)
-    const paying = gateOf({ privacy, model: 'item-fold-in' }, 1000)
+    const paying = gateOf({ privacy, model: 'bpr' }, 1000)
     expect(free?.alongside).toHaveLength(1)
     expect(free?.baseline).toBeNull()
     expect(paying?.alongside).toHaveLength(2)
@@ -247,7 +247,7 @@ describe('the gate', () => {
   })
 
   test('pays for the baseline first, then the model, then the comparison, all inside ε', async () => {
-    const report = await trainRanking(request({ model: 'item-fold-in', parameters: { steps: 4 } }))
+    const report = await trainRanking(request({ model: 'bpr', parameters: { steps: 4 } }))
     const parts = report.privacyDetails?.parts.map(({ part }) => part)
     expect(parts).toEqual(['popularity', 'model', 'gate'])
     expect(report.privacy?.epsilon).toBeLessThanOrEqual(8)

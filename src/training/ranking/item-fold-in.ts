@@ -116,6 +116,7 @@ function assemble(
     input: new Float32Array(itemCount * dimensions),
     output: new Float32Array(itemCount * dimensions),
     bias: new Float32Array(itemCount),
+    popularity: Float32Array.from(popularity),
   }
   for (const [c, k] of kept.entries()) {
     const root = Math.sqrt(values[k] as number)
