@@ -23,7 +23,30 @@ export {
   privateMetrics,
   releasePrivateMetrics,
 } from './private-metrics.ts'
+export {
+  baselineEvent,
+  baselineShare,
+  decideGate,
+  type GateDecision,
+  gateClip,
+  gateErrorChance,
+  gateEvent,
+  gateShare,
+  gateVotes,
+  peopleForGate,
+  popularityStage,
+} from './ranking/gate.ts'
 export { tasteObjective } from './ranking/item-fold-in.ts'
+export { type ItemGramPlan, planItemGram } from './ranking/item-gram.ts'
+export {
+  checkGramNoise,
+  checkItemGramSensitivity,
+  checkReleasesOnly,
+  type ItemGramConformanceOptions,
+  itemGramConformance,
+  type PlantedItemGramBug,
+  plantedItemGramBugs,
+} from './ranking/item-gram-conformance.ts'
 export { createLazyTable, type LazyTable, requirePlainSgd } from './ranking/lazy-noise.ts'
 export { createNormalStream, type NormalStream } from './ranking/normal-stream.ts'
 export { squaredMu } from './ranking/person-budget.ts'
@@ -38,7 +61,7 @@ export {
 export { pairwiseObjective } from './ranking/private-bpr.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
 export { choosePersonSampling, type SamplingChoice, samplingReport } from './ranking/sampling-choice.ts'
-export type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
+export type { GaussianMechanism, ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './ranking/trainer.ts'
 export {
   type CrossPersonOperator,
   type PersonObjective,
