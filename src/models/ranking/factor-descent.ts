@@ -83,6 +83,8 @@ export function createFactorDescent(
   const order = words(at.order, capacity)
   const owner = words(at.owner, capacity)
   let likes = 0
+  // All zero is the one state that the generator never leaves: a caller who forgets `setState` shall not draw item 0 forever.
+  words(at.state, 4).set([1, 2, 3, 4])
 
   const descent: FactorDescent = {
     width,
@@ -105,7 +107,6 @@ export function createFactorDescent(
       return likes
     },
     setState(state) {
-      // All zero is the one state that the generator never leaves.
       words(at.state, 4).set(state)
       words(at.state, 4)[3]! |= 1
     },
