@@ -25,7 +25,7 @@ import {
 } from '../index.node.ts'
 import { readJournal, spentEvents } from '../journal.node.ts'
 import { type RankingRequestPrivacy, rankingModelNames, taskOf } from './config.ts'
-import { gateOf, popularityIsAStage } from './gate.ts'
+import { gateOf } from './gate.ts'
 import { rankingFiles } from './names.ts'
 import type { RankingTrainReport, RunRequest } from './types.ts'
 
@@ -260,10 +260,6 @@ describe('the gate', () => {
     expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, kept: 'popularity', event: null, people: 0 })
     expect(report.metrics).toEqual(report.baselines.privatePopularity)
     expect(report.privacyDetails?.parts).toHaveLength(1)
-  })
-
-  test('knows which models carry their own popularity', () => {
-    for (const name of popularityIsAStage) expect(rankingModelNames).toContain(name)
   })
 })
 
