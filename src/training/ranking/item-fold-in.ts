@@ -169,7 +169,7 @@ async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy)
   const head = headOf(popularity, size, settings.damping, 1 / popularityMu)
   const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
   spend(steps.event)
-  runPersonSteps({
+  await runPersonSteps({
     objective: tasteObjective(head.weights, head.direction, moving.table, dimensions),
     likes: restrictedTo(head, positives),
     plan: steps,

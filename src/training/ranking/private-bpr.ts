@@ -127,7 +127,7 @@ export async function fitPrivateBpr(request: RankingFitRequest, privacy: Ranking
   const bias = logs.map((x) => x - mean)
   const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
   spend(steps.event)
-  runPersonSteps({
+  await runPersonSteps({
     objective: pairwiseObjective(head.weights, moving.table, dimensions, {
       negatives: settings.privateNegatives,
       projectOut: head.direction,

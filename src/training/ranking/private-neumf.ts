@@ -253,7 +253,7 @@ export async function fitPrivateNeuMf(request: RankingFitRequest, privacy: Ranki
   const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
   const common = { likes, ...(signal ? { signal } : {}) }
   spend(steps.event)
-  runPersonSteps({
+  await runPersonSteps({
     ...common,
     objective: tasteObjective(head.weights, head.direction, moving.table, dimensions),
     plan: steps,
@@ -268,7 +268,7 @@ export async function fitPrivateNeuMf(request: RankingFitRequest, privacy: Ranki
   const tower = createTower([2 * width, units, Math.max(1, units >> 1), 1], random.split('initial tower'))
   if (plan.tower !== null) {
     spend(plan.tower.event)
-    runPersonSteps({
+    await runPersonSteps({
       ...common,
       objective: towerObjective(tower, { ...product, negatives: settings.privateNegatives }),
       plan: plan.tower,

@@ -271,7 +271,7 @@ describe('a plan for people', () => {
     expect(kinds.includes('poisson-sampled')).toBe(sampling === 'people' && sampleRate < 1)
   })
 
-  test('adaptive clipping pays for its count out of the same noise', () => {
+  test('adaptive clipping pays for its count out of the same noise', async () => {
     const { plan, event } = planPersonSteps({
       ...base,
       sampling: 'people',
@@ -289,7 +289,7 @@ describe('a plan for people', () => {
     expect(event).toEqual(flat.event)
     const noise: number[] = []
     const random = seededRandom(3)
-    runPersonSteps({
+    await runPersonSteps({
       objective: objectives['taste (item-fold-in)']?.(random) as PersonObjective,
       likes: { ...positivesFrom([], rows), personCount: 3_000, offsets: new Uint32Array(3_001) },
       plan: { sampling: 'people', plan, interactionsPerPerson: 8, event },
@@ -300,7 +300,7 @@ describe('a plan for people', () => {
     for (const each of noise) expect(each).toBeCloseTo(sigma / Math.sqrt(1 - 1 / 4), 6)
   })
 
-  test('refuses ratings as the unit, data of another size, per-block clipping, and more than is left', () => {
+  test('refuses ratings as the unit, data of another size, per-block clipping, and more than is left', async () => {
     const plan = planPersonSteps({ ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } })
     const ask = { ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } } as const
     expect(() => planPersonSteps({ ...ask, privacy: { ...privacy, unit: 'rating' } })).toThrow('whole person')
@@ -308,7 +308,7 @@ describe('a plan for people', () => {
     const random = seededRandom(1)
     const objective = objectives['pairwise (bpr)']?.(random) as PersonObjective
     const run = (likes: Positives) => runPersonSteps({ objective, likes, plan, random, apply: () => {} })
-    expect(() => run(positivesFrom([[1]], rows))).toThrow('3000 rows')
+    await expect(run(positivesFrom([[1]], rows))).rejects.toThrow('3000 rows')
     expect(() => createClippedSummer(objective, { kind: 'per-block', maxGradNorms: [1] })).toThrow('as a whole')
   })
 

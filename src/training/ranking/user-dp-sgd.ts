@@ -29,6 +29,7 @@ import {
   sensitivityOf,
 } from '../../privacy/index.ts'
 import { fillNormals, type RandomSource } from '../../random/index.ts'
+import { letOthersRun } from '../loop.ts'
 import { personMu, squaredMu } from './person-budget.ts'
 import { createRowSums, type RowSums, type TableShape } from './row-sums.ts'
 import type { RankingPrivacy } from './trainer.ts'
@@ -269,32 +270,45 @@ export interface PersonSteps {
   readonly signal?: AbortSignal
 }
 
+/** One step before its noise: private. */
+export interface ExactStep {
+  readonly step: number
+  readonly batch: ClippedBatch
+  /** Standard deviation that every coordinate of the sum is owed. */
+  readonly noiseOnSum: number
+  /** Bound in force. */
+  readonly maxGradNorm: number
+}
+
 /**
- * Runs every step of the plan. The caller has spent `plan.event` before: nothing here pays.
+ * The steps of a plan, one after another: samples, clips and sums; moves an adaptive bound by its noisy count. Whoever reads them adds the noise.
+ * The caller has spent `plan.event` before: nothing here pays.
  * @throws TacetError unsafe-plan if the data has another size than the plan; interrupted after `signal`
  */
-export function runPersonSteps({ objective, likes, plan: personPlan, random, apply, onStep, signal }: PersonSteps): void {
+export function* exactSteps({
+  objective,
+  likes,
+  plan: personPlan,
+  random,
+  signal,
+}: Pick<PersonSteps, 'objective' | 'likes' | 'plan' | 'random' | 'signal'>): Generator<ExactStep, void> {
   const { plan, sampling, interactionsPerPerson } = personPlan
   const rows = sampling === 'people' ? likes.personCount : likes.personCount * interactionsPerPerson
   if (rows !== plan.datasetSize)
     throw new TacetError('unsafe-plan', `the plan is for ${plan.datasetSize} rows and there are ${rows}: its price would be another`)
   const summer = createClippedSummer(objective, plan.clipping)
   const batchRandom = random.split('person batches')
-  const noiseRandom = random.split('person noise')
   const countRandom = random.split('person clip counts')
   const drawRandom = random.split('person draws')
   const unit = personUnits(likes, personPlan, random.split('person slots'))
   const rowsOut = new Uint32Array(maxBatchFor(plan))
-  const tables = objective.tables.map(({ rows: count, width }) => new Float64Array(count * width))
   let bound = sensitivityOf(plan.clipping)
   for (let step = 0; step < plan.steps; step++) {
     if (signal?.aborted) throw new TacetError('interrupted', `stopped before step ${step + 1} of ${plan.steps}`)
     const count = poissonBatch(plan, step, batchRandom, rowsOut)
     summer.clear()
     for (let at = 0; at < count; at++) summer.add(unit(rowsOut[at] as number), bound, drawRandom)
-    const noiseOnSum = gradientNoiseMultiplier(plan, step) * bound
-    noisyMean(objective, summer.batch, { noiseOnSum, divisor: plan.expectedBatchSize, random: noiseRandom, into: tables })
-    const used = bound
+    yield { step, batch: summer.batch, noiseOnSum: gradientNoiseMultiplier(plan, step) * bound, maxGradNorm: bound }
     if (plan.clipping.kind === 'adaptive')
       bound = adaptiveClipStep(
         plan.clipping,
@@ -303,10 +317,22 @@ export function runPersonSteps({ objective, likes, plan: personPlan, random, app
         plan.expectedBatchSize,
         countRandom,
       ).maxGradNorm
-    apply({ tables, noiseStdDev: noiseOnSum / plan.expectedBatchSize, maxGradNorm: used }, step)
-    onStep?.(step)
   }
   summer.clear()
+}
+
+/** Runs every step of the plan with noise on every coordinate of every table. Errors as `exactSteps`. */
+export async function runPersonSteps(request: PersonSteps): Promise<void> {
+  const { objective, plan, random, apply, onStep } = request
+  const noiseRandom = random.split('person noise')
+  const divisor = plan.plan.expectedBatchSize
+  const tables = objective.tables.map(({ rows: count, width }) => new Float64Array(count * width))
+  for (const { step, batch, noiseOnSum, maxGradNorm } of exactSteps(request)) {
+    noisyMean(objective, batch, { noiseOnSum, divisor, random: noiseRandom, into: tables })
+    apply({ tables, noiseStdDev: noiseOnSum / divisor, maxGradNorm }, step)
+    onStep?.(step)
+    await letOthersRun()
+  }
 }
 
 /**
