@@ -13,6 +13,7 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
 
 /** Benchmarks that print tables of their own and take flags of their own. */
 const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
+  'private-ranking': async () => (await import('./private-ranking.ts')).run,
   peers: async () => (await import('./peers.ts')).run,
   ranking: async () => (await import('./ranking.ts')).run,
   'ranking-quality': async () => (await import('./ranking-quality.ts')).run,
