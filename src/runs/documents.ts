@@ -142,6 +142,11 @@ function unnamedSentences(chosen: PrivateVocabulary): string[] {
   const kinds = [...(chosen.users ? ['people'] : []), ...(chosen.items ? ['items'] : [])].join(' and ')
   return [
     `${kinds === 'items' ? 'Items' : kinds === 'people' ? 'People' : 'People and items'} that are not named share one row of the model, and so does whatever it never saw.`,
+    ...(chosen.items
+      ? [
+          "A person's items may meet in that row, so for a whole person a stage over items was counted like one over people: with k, not √k.",
+        ]
+      : []),
     ...(chosen.users
       ? [
           'Being named: the choice hides a single rating, and somebody with many ratings is named almost surely. So it bounds nothing for a whole person, and their ε above is infinite.',

@@ -9,7 +9,8 @@ import { type PrivacyEvent, pldAccountant } from '../privacy/index.ts'
 import { files } from './folder.node.ts'
 import { evaluateRun, loadRun, recommendFromRun, resumeRun, train } from './index.node.ts'
 import { readJournal, spentEvents } from './journal.node.ts'
-import { choiceEvents, epsilonLeftForStages, namesForPerson, planChoices } from './private-vocabulary.ts'
+import { priceRun } from './pricing.ts'
+import { choiceEvents, epsilonLeftForStages, namesForPerson, type PrivateVocabulary, planChoices } from './private-vocabulary.ts'
 import type { TrainReport, TrainRequest } from './types.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'tacet-vocabulary-'))
@@ -226,6 +227,18 @@ describe('the plan of the choices', () => {
     const choices = planChoices({ name: 'x', vocabulary: { users: 'from-interactions', items: 'public-table' } }, budget)
     expect(choices.items).toBeNull()
     expect(choiceEvents(choices)).toHaveLength(1)
+  })
+
+  test('counts a person’s items in a stage as if they were one where several may be unnamed', () => {
+    const event: PrivacyEvent = { kind: 'gaussian', noiseMultiplier: 10 }
+    const mechanism = { kind: 'stages', stages: [{ name: 'items', per: 'item', mu: 0.1 }], delta: 1e-5 } as const
+    const muOf = (items: PrivateVocabulary['items']) =>
+      priceRun([{ from: 0, to: 1, event }], mechanism, { median: 9, heaviest: 9 }, 'csprng', {
+        paid: [],
+        plans: { items, users: null, stagesEpsilon: 1, overrides: {} },
+      }).user?.median.pld?.mu
+    expect(muOf(null)).toBeCloseTo(0.3, 12)
+    expect(muOf(planChoices(open, budget).items)).toBeCloseTo(0.9, 12)
   })
 
   test('prices a person by all their items, and by the chance that they are named', () => {
