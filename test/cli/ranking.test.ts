@@ -219,7 +219,6 @@ describe('is refused with a clear error', () => {
     ['an unknown person', ['recommend', plain, '--user', 'nobody'], 3, 'nobody'],
     ['a cutoff of 0', ['evaluate', plain, '--k', '10,0'], 2, '10,0'],
     ['unknown candidates', ['evaluate', plain, '--candidates', 'lucky'], 2, 'lucky'],
-    ['an audit of rating models', ['audit', plain], 2, 'ranks'],
   ])('%s', async (_what, argv, status, says) => {
     const captured = await tacet(argv)
     expect({ status: captured.status, lines: lineCount(captured.stderr) <= 6 }).toEqual({ status, lines: true })
