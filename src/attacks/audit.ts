@@ -12,6 +12,7 @@ import {
   type ConformanceResult,
   gaussianMu,
   maxBatchFor,
+  type PrivacyEvent,
   type PrivatePlan,
   planDpSgd,
   planEvent,
@@ -19,11 +20,12 @@ import {
   scheduleAt,
 } from '../privacy/index.ts'
 import type { NoiseStream, RandomSource } from '../random/index.ts'
-import { createWideAndDeepEngine, type Optimizer, runTrainingLoop, trainBiasFactors } from '../training/index.ts'
+import { createWideAndDeepEngine, type Optimizer, type RankingTrainer, runTrainingLoop, trainBiasFactors } from '../training/index.ts'
 import { canaryScene } from './canary-scene.ts'
 import { auditDpSgd, type RatingColumns } from './dp-sgd-audit.ts'
 import { type ClaimFamily, gaussianClaimFamily, geometricMembers, type InverseBlowUp, inverseBlowUpOfProfile } from './f-dp.ts'
 import { type MembershipResult, membershipResult } from './membership.ts'
+import { auditPeople, peopleConformance, releasesThroughSeam, sampledStepsConformance } from './people-audit.ts'
 import { auditStages, stagesConformance } from './stages-audit.ts'
 import { trainerConformance } from './trainer-conformance.ts'
 import { type BoundMethod, type Verdict, verdictOf } from './verdict.ts'
@@ -272,6 +274,50 @@ export function auditBiasFactors(options: BiasFactorsAuditOptions): AuditReport 
   onProgress?.('conformance', 0, 1)
   const conformance = stagesConformance({ ...shared, random: random.split('conformance') })
   return judged(claim, confidence, { ...audit, attacks: [...audit.attacks, ...membership] }, conformance)
+}
+
+export interface RankingAuditOptions {
+  /** Null for a run without privacy: nothing is claimed, and nothing of it is attacked here. */
+  readonly claim: { readonly epsilon: number; readonly delta: number } | null
+  readonly trainer: RankingTrainer
+  readonly parameters: Readonly<Record<string, number>>
+  /** What else the run released inside its ε (a gate, a baseline). */
+  readonly alongside: readonly PrivacyEvent[]
+  readonly random: RandomSource
+  /** People. Default 480. */
+  readonly canaries?: number
+  readonly confidence?: number
+  readonly onProgress?: (phase: string, done: number, total: number) => void
+}
+
+/** The audit of a ranking run: canaries are whole people. */
+export async function auditRanking(options: RankingAuditOptions): Promise<AuditReport> {
+  const { claim, trainer, parameters, alongside, random, canaries = 480, confidence = 0.999, onProgress } = options
+  if (claim === null) return unclaimed(confidence, [])
+  const shared = { trainer, parameters, privacy: { unit: 'user', ...claim, alongside } as const }
+  onProgress?.('conformance', 0, 1)
+  if (!(await releasesThroughSeam(shared))) {
+    const report = judged(
+      claim,
+      confidence,
+      { epsilonLowerBound: 0, canaries: 0, attacks: [], power: 0, attack: 'none', method: 'one-run' },
+      sampledStepsConformance(random.split('conformance')),
+    )
+    return {
+      ...report,
+      bound: null,
+      notes: [
+        `${trainer.name} releases sampled steps, which no canary was put through: clipping, noise and sampling of its steps were checked on invented people, and no lower bound was sought.`,
+      ],
+    }
+  }
+  const audit = await auditPeople({ ...shared, canaries, confidence, random: random.split('audit'), ...(onProgress ? { onProgress } : {}) })
+  const conformance = await peopleConformance({ ...shared, random: random.split('conformance') })
+  const report = judged(claim, confidence, audit, conformance)
+  return {
+    ...report,
+    notes: [...report.notes, 'A canary is a whole person with everything they liked; the gate that chose the model was not attacked.'],
+  }
 }
 
 /** Loss, and loss against the mean loss of the same item: an item everybody rates alike is easy for members and others. The first `half` rows were members. */

@@ -58,6 +58,8 @@ function violation({ claimedEpsilon, epsilonLowerBound, conformance }: AuditRepo
   })
 }
 
+const lastAttempt = (parts: readonly { readonly attempt: number }[] = []): number => Math.max(0, ...parts.map(({ attempt }) => attempt))
+
 /**
  * Audits the run in `folder`: invented rows of its shape, its own plan and code. The run's data set is read for its sizes only.
  * @throws TacetError as loadRun, and not for a refuted claim: that is the report's `holds`
@@ -67,10 +69,27 @@ export async function auditRun(
   { data: dataPath, canaries, confidence, seed }: AuditFlags,
   onProgress: (phase: string, done: number, total: number) => void,
 ): Promise<AuditReport> {
-  const { loadRun } = await import('../../runs/index.node.ts')
-  const { auditBiasFactors, auditWideAndDeep } = await import('../../attacks/index.ts')
+  const { loadRankingRelease, loadRun, taskOfRun } = await import('../../runs/index.node.ts')
+  const { auditBiasFactors, auditRanking, auditWideAndDeep } = await import('../../attacks/index.ts')
   const { syntheticLike } = await import('../../data/index.ts')
   const { secureRandom, seededRandom } = await import('../../random/index.ts')
+  if (taskOfRun(folder) === 'ranking') {
+    const { rankingTrainer } = await import('../../training/index.ts')
+    // Canaries are invented people over an invented catalogue: no data set is read.
+    const { config, privacy } = loadRankingRelease(folder)
+    const { epsilon, delta } = config.privacy ?? {}
+    return auditRanking({
+      claim: epsilon === undefined || delta === undefined ? null : { epsilon, delta },
+      trainer: rankingTrainer(config.model),
+      parameters: config.parameters,
+      alongside: (privacy?.parts ?? []).flatMap(({ part, attempt, event }) =>
+        part !== 'model' && attempt === lastAttempt(privacy?.parts) ? [event] : [],
+      ),
+      random: seed === undefined ? secureRandom() : seededRandom(seed),
+      onProgress,
+      ...defined({ canaries, confidence }),
+    })
+  }
   const { config, data, privacy } = await loadRun(folder, defined({ dataPath }), { onProgress })
   const spent = privacy && (privacy.rating.pld ?? privacy.rating.rdp)
   const shared = {
