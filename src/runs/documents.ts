@@ -149,7 +149,7 @@ function unnamedSentences(chosen: PrivateVocabulary): string[] {
       : []),
     ...(chosen.users
       ? [
-          'Being named: the choice hides a single rating, and somebody with many ratings is named almost surely. So it bounds nothing for a whole person, and their ε above is infinite.',
+          'Being named: the choice hides a single rating, and somebody with many ratings is named almost surely. So it bounds nothing for a whole person who is likely to be named: their ε is infinite.',
         ]
       : []),
   ]

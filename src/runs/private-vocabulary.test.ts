@@ -101,7 +101,7 @@ describe('a run that chooses its ids privately', () => {
     expect(statement).toMatch(/Released with noise, inside the ε above: .*the ids of people and items; which people and items occur at all/)
     expect(statement).toContain(`reaches ${items.threshold}: priced, inside the ε above`)
     expect(statement).not.toMatch(/Taken as public.*(the ids|vocabulary)/)
-    expect(statement).toContain('for a whole person, and their ε above is infinite')
+    expect(statement).toContain('for a whole person who is likely to be named: their ε is infinite')
     expect(statement).toContain('share one row of the model')
     // The number of named ids is released; the number of all of them is not.
     const { userIds, itemIds } = json(run, files.data)
