@@ -6,7 +6,7 @@
  * folder's journal before its noise was drawn. The figures on test people lie under `private/`.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { datasetSize, type Interactions, type RankingSplit, type RankingSplitOptions, splitForRanking } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
@@ -213,6 +213,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
         })
   const facts: FitFacts = { trainSeconds, gate, releasedMetrics }
   writeJsonAtomically(join(folder, rankingFiles.fit), facts)
+  appendFileSync(join(folder, files.log), `${JSON.stringify({ attempt: number, releases: paid, trainSeconds, kept: kept.name })}\n`)
 }
 
 /** Everything after training: the test opened for the frozen models, prices, documents, and the folder's own name. */
