@@ -16,6 +16,7 @@ import { addEvaluateCommand, addRecommendCommand } from './commands/evaluate.ts'
 import { addMetricsCommand } from './commands/metrics.ts'
 import { addStudyCommand } from './commands/study.ts'
 import { addTrainCommand } from './commands/train.ts'
+import { addTuneCommand } from './commands/tune.ts'
 import { describeFailure } from './failure.ts'
 import { examples } from './flags.ts'
 import type { CliIo, CommandContext } from './io.ts'
@@ -27,6 +28,7 @@ const commands: readonly AddCommand[] = [
   addAccountCommand,
   addDataCommand,
   addTrainCommand,
+  addTuneCommand,
   addEvaluateCommand,
   addRecommendCommand,
   addMetricsCommand,

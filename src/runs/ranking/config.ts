@@ -5,7 +5,8 @@
 import type { RankingSplitKind, RankingSplitOptions } from '../../data/index.ts'
 import { checkNumber, TacetError } from '../../errors.ts'
 import type { PrivacyUnit } from '../../privacy/index.ts'
-import { rankingTrainer, resolveParameters } from '../../training/index.ts'
+import { type RankingTrainer, rankingTrainer, resolveParameters } from '../../training/index.ts'
+import type { SearchConfig } from './search.ts'
 import type { RankingOptions, RunRequest } from './types.ts'
 
 /** Every model that ranks, in the order of `--help`. */
@@ -57,6 +58,8 @@ export interface RankingConfig {
   /** ε for releasing the metrics themselves, beside the model's; null: they are not released. */
   readonly privateMetrics: number | null
   readonly threads: number
+  /** `tacet tune`: `parameters` are the winner's once the search has ended. Absent: nothing was searched. */
+  readonly tuning?: SearchConfig
   readonly seed: number | null
   readonly noiseSource: 'csprng' | 'seeded'
 }
@@ -197,9 +200,41 @@ export function resolveRankingRequest(request: RunRequest): ResolvedRankingReque
     keepAnyway: request.keepAnyway ?? false,
     privateMetrics: privateMetrics ?? null,
     threads: threads ?? 1,
+    ...(request.tuning === undefined ? {} : { tuning: resolveSearch(request.tuning, trainer, parameters, privacy) }),
     seed: seed ?? null,
     out: request.out,
   }
+}
+
+/** @throws TacetError invalid-argument for a setting the model does not have, one that is fixed as well, or a range outside its bounds */
+function resolveSearch(
+  search: SearchConfig,
+  trainer: RankingTrainer,
+  fixed: Readonly<Record<string, number>>,
+  privacy: RankingRequestPrivacy | null,
+): SearchConfig {
+  const names = Object.keys(search.space)
+  if (names.length === 0)
+    throw new TacetError('invalid-argument', 'there is nothing to search', {
+      wayOut: `give --space name=low:high for one or more of ${Object.keys(trainer.parameters).join(', ')}`,
+    })
+  for (const [name, { low, high, log }] of Object.entries(search.space)) {
+    if (Object.hasOwn(fixed, name))
+      throw new TacetError('invalid-argument', `${name} is searched and fixed at once`, { wayOut: 'leave one of --space and --param out' })
+    for (const value of [low, high]) resolveParameters(trainer, { [name]: trainer.parameters[name]?.integer ? Math.round(value) : value })
+    if (!(low < high) || (log && low <= 0))
+      throw new TacetError('invalid-argument', `the range of ${name} is ${low} to ${high}${log ? ', even in the logarithm' : ''}`, {
+        wayOut: 'give a low end below the high one, above 0 for a logarithmic range',
+      })
+  }
+  checkNumber('trials', search.trials, { above: 1, atMost: 10_000, integer: privacy === null })
+  if (!['ndcg', 'recall', 'hr'].some((name) => [10, 20, 100].some((k) => search.metric === `${name}@${k}`)))
+    throw new TacetError('invalid-argument', `metric "${search.metric}" is not one that people are scored by`, {
+      wayOut: 'use ndcg, recall or hr at 10, 20 or 100',
+    })
+  if (search.search !== 'random' && search.search !== 'adaptive')
+    throw new TacetError('invalid-argument', `search "${search.search as string}" is not known; it must be random or adaptive`)
+  return search
 }
 
 function resolvePrivacy(request: RunRequest): RankingRequestPrivacy | null {

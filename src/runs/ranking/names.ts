@@ -8,6 +8,8 @@ export const rankingFiles = {
   refused: 'private/refused.safetensors',
   /** What the fit decided: read again by an attempt that only finishes the folder. */
   fit: 'private/fit.json',
+  /** Every trial of a search: neither their number nor the losers are released. */
+  trials: 'private/trials.json',
   /** The figures of results.json as a page. */
   quality: 'private/quality.html',
 } as const

@@ -40,7 +40,8 @@ import { measureRun, releaseFigures, splitReport } from './measure.ts'
 import { rankingFiles } from './names.ts'
 import { priceRanking, statedSpent } from './pricing.ts'
 import { readRanker } from './read.node.ts'
-import type { GateReport, PaidPart, RankingTrainReport, ReleasedMetrics, RunRequest } from './types.ts'
+import { planSearch, searchSettings } from './search.ts'
+import type { GateReport, PaidPart, RankingTrainReport, ReleasedMetrics, RunRequest, TuningReport } from './types.ts'
 
 /**
  * Trains into a new run folder.
@@ -122,6 +123,7 @@ interface FitFacts {
   readonly trainSeconds: number
   readonly gate: GateReport | null
   readonly releasedMetrics: ReleasedMetrics | null
+  readonly tuning: TuningReport | null
 }
 
 async function runAttempt(attempt: Attempt): Promise<RankingTrainReport> {
@@ -170,16 +172,47 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
     : null
   await turn()
   stopIfAborted(io, 'stopped before the model was fitted')
-  const model = await trainer.fit({
-    ...common,
-    timestamps: data.timestamps && timesOf(data.timestamps, split.trainRows),
-    parameters: config.parameters,
-    privacy: config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] },
-    random: random.split('model'),
-    spend: config.privacy ? spendFor('model') : refuseToSpend,
-    onProgress,
-    threads: config.threads,
-  })
+  const found =
+    config.tuning === undefined
+      ? null
+      : await searchSettings({
+          trainer,
+          config: config.tuning,
+          fixed: config.parameters,
+          data,
+          split,
+          plan:
+            config.privacy &&
+            planSearch(trainer, config.tuning, config.privacy, plan?.alongside ?? [], {
+              personCount: data.userIds.length,
+              itemCount: data.itemIds.length,
+            }),
+          delta: config.privacy?.delta ?? 1,
+          random: random.split('search'),
+          spend: spendFor('search'),
+          threads: config.threads,
+          onProgress,
+          ...(io.signal ? { signal: io.signal } : {}),
+        })
+  if (found) {
+    writeJsonAtomically(join(folder, rankingFiles.trials), { trials: found.trials })
+    // What the folder holds is the winner: whoever reads it back needs its settings.
+    writeJsonAtomically(join(folder, files.config), { ...config, parameters: found.best.parameters })
+  }
+  // A private search releases its winner; without privacy the winner's settings are fitted once more, to all rows of training.
+  const model =
+    found !== null && config.privacy !== null
+      ? found.model
+      : await trainer.fit({
+          ...common,
+          timestamps: data.timestamps && timesOf(data.timestamps, split.trainRows),
+          parameters: found?.best.parameters ?? config.parameters,
+          privacy: config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] },
+          random: random.split('model'),
+          spend: config.privacy ? spendFor('model') : refuseToSpend,
+          onProgress,
+          threads: config.threads,
+        })
   await turn()
   stopIfAborted(io, 'stopped when the model was fitted')
   const baseline = config.privacy === null ? null : (baselineFit ?? popularityStage(model))
@@ -211,7 +244,9 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
           random: random.split('metrics'),
           spend: spendFor('metrics'),
         })
-  const facts: FitFacts = { trainSeconds, gate, releasedMetrics }
+  const tuning: TuningReport | null =
+    config.tuning && found ? { ...config.tuning, parameters: found.best.parameters, score: found.best.score } : null
+  const facts: FitFacts = { trainSeconds, gate, releasedMetrics, tuning }
   writeJsonAtomically(join(folder, rankingFiles.fit), facts)
   appendFileSync(join(folder, files.log), `${JSON.stringify({ attempt: number, releases: paid, trainSeconds, kept: kept.name })}\n`)
 }
@@ -224,7 +259,7 @@ async function finishRun(
 ): Promise<RankingTrainReport> {
   await turn()
   stopIfAborted(io, 'stopped after training, before the run folder was whole')
-  const { trainSeconds, gate, releasedMetrics } = readRunJson(folder, rankingFiles.fit) as unknown as FitFacts
+  const { trainSeconds, gate, releasedMetrics, tuning } = readRunJson(folder, rankingFiles.fit) as unknown as FitFacts
   const saved = readRanker(folder, files.model)
   const refused = existsSync(join(folder, rankingFiles.refused)) ? readRanker(folder, rankingFiles.refused) : null
   const baseline = existsSync(join(folder, rankingFiles.baseline)) ? readRanker(folder, rankingFiles.baseline) : null
@@ -252,7 +287,8 @@ async function finishRun(
     run: out,
     model: config.model,
     recipe: null,
-    parameters: config.parameters,
+    parameters: tuning?.parameters ?? config.parameters,
+    tuning,
     data: datasetSize(data),
     split: splitReport(split, measured.testRowsOfUnseenUsers),
     candidates: measured.candidates,

@@ -2,8 +2,10 @@
  * What goes into a ranking run and what comes out of it: the request of `tacet train` for a model that ranks, its report (the command's JSON,
  * key for key), and what `evaluate` and `recommend` say about such a run. Plain data only.
  */
+
 import type { PrivacyEvent, PrivacySpent, PrivacyUnit } from '../../privacy/index.ts'
 import type { TrainReport, TrainRequest } from '../types.ts'
+import type { SearchConfig } from './search.ts'
 
 /** What a ranking run may be asked beyond a rating run. */
 export interface RankingOptions {
@@ -21,6 +23,8 @@ export interface RankingOptions {
   readonly keepAnyway?: boolean
   /** Release the metrics themselves with noise, for at most this ε beside the model's own. */
   readonly privateMetrics?: number
+  /** Search for settings first (`tacet tune`). */
+  readonly tuning?: SearchConfig
 }
 
 /** One request for either task: what contradicts the task it turns out to be is refused by name. */
@@ -81,6 +85,14 @@ export interface RankingPrivacyFile {
   readonly releasedMetrics: ReleasedMetrics | null
 }
 
+/** What a search found. With privacy the winner is the model that is saved, and its price is the part `search` of the bill. */
+export interface TuningReport extends SearchConfig {
+  /** The winner's settings, those that were not searched included. */
+  readonly parameters: Readonly<Record<string, number>>
+  /** Its figure on validation people: noisy under privacy. */
+  readonly score: number
+}
+
 export interface RankingTrainReport {
   readonly task: 'ranking'
   /** Path of the run folder. */
@@ -105,6 +117,8 @@ export interface RankingTrainReport {
   readonly gate: GateReport | null
   /** Null unless `--private-metrics` asked for them. */
   readonly releasedMetrics: ReleasedMetrics | null
+  /** Null unless settings were searched. */
+  readonly tuning: TuningReport | null
   readonly timing: { readonly trainSeconds: number; readonly stepsPerSecond: null; readonly evaluateSeconds: number }
   readonly peakMemoryMb: number
   readonly privacyDetails: RankingPrivacyFile | null
