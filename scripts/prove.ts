@@ -5,80 +5,10 @@
  * These are the long runs: `npm test` holds quick versions of most. What needs a data set looks in TACET_DATA, else in ../shared/data, and
  * misses when it is not there: a promise that was not run is not shown. Timings are wall clock on whatever else the machine is doing.
  */
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-
-const root = join(import.meta.dirname, '..')
-const data = process.env.TACET_DATA ?? join(root, '../shared/data')
-const work = mkdtempSync(join(tmpdir(), 'tacet-prove-'))
-process.on('exit', () => rmSync(work, { recursive: true, force: true }))
-
-let misses = 0
-
-/** One row of the result. */
-function hold(what: string, figure: string | number, bar: string, ok: boolean): void {
-  if (!ok) misses++
-  process.stdout.write(
-    `${ok ? 'pass' : 'MISS'}  ${what}: ${typeof figure === 'number' ? Number(figure.toPrecision(6)) : figure} (${bar})\n`,
-  )
-}
-
-function within(what: string, figure: number, wanted: number, relative: number): void {
-  hold(what, figure, `${wanted} ± ${(relative * 100).toPrecision(2)} %`, Math.abs(figure / wanted - 1) <= relative)
-}
-
-function atMost(what: string, figure: number, bar: number, unit = ''): void {
-  hold(what, figure, `≤ ${bar}${unit}`, figure <= bar)
-}
-
-/** Runs a program, output shown as it comes. */
-function show(
-  command: string,
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): { status: number | null; seconds: number } {
-  process.stdout.write(`\n$ ${command} ${args.join(' ')}\n`)
-  const startedAt = performance.now()
-  const { status } = spawnSync(command, args, {
-    cwd: options.cwd ?? root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...options.env },
-  })
-  return { status, seconds: (performance.now() - startedAt) / 1000 }
-}
-
-/** Runs the command line and parses its JSON. */
-function tacet<T = Record<string, number>>(...args: readonly string[]): T {
-  const child: SpawnSyncReturns<string> = spawnSync(process.execPath, [join(root, 'src/cli/main.ts'), ...args, '--json', '--quiet'], {
-    encoding: 'utf8',
-    maxBuffer: 1e9,
-  })
-  if (child.status !== 0) throw new Error(`tacet ${args.join(' ')}: exit ${child.status}\n${child.stderr}`)
-  return JSON.parse(child.stdout) as T
-}
-
-function dataSet(name: string): string {
-  const path = join(data, name)
-  if (!existsSync(path)) throw new Error(`data set ${name} not present in ${data}; set TACET_DATA`)
-  return path
-}
-
-function clone(): string {
-  const target = join(work, 'clone')
-  if (!existsSync(target) && show('git', ['clone', '--quiet', root, target]).status !== 0) throw new Error('git clone failed')
-  return target
-}
-
-function tests(what: string, paths: readonly string[]): void {
-  hold(
-    what,
-    '',
-    'all pass, long variants and fresh seeds',
-    show('npx', ['vitest', 'run', ...paths], { env: { TACET_SLOW: '1' } }).status === 0,
-  )
-}
+import { rankingPromises } from './prove-ranking.ts'
+import { atMost, clone, data, dataSet, hold, mean, missed, type Promised, show, tacet, tests, within, work } from './prove-tools.ts'
 
 interface Trained {
   readonly metrics: { readonly rmse: number }
@@ -101,12 +31,11 @@ function train(...args: readonly string[]): Trained {
 }
 
 const seeds = [1, 2, 3] as const
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Seed 000's plan: MovieLens 1M, chronological 80/20, five epochs of batches of 512. */
 const paperPlan = ['--sample-rate', String(512 / 800_167), '--steps', '7814', '--delta', '1e-5'] as const
 
-const promises: Readonly<Record<string, { readonly title: string; readonly run: () => void }>> = {
+const promises: Readonly<Record<string, Promised>> = {
   '1.1': {
     title: 'a fresh clone shows itself in three minutes and tests itself in five; the demo takes real data',
     run() {
@@ -302,6 +231,7 @@ const promises: Readonly<Record<string, { readonly title: string; readonly run: 
       atMost('.ci/run', seconds / 60, 25, ' min')
     },
   },
+  ...rankingPromises,
 }
 
 const asked = process.argv.slice(2)
@@ -321,4 +251,4 @@ for (const name of asked) {
     hold(name, error instanceof Error ? error.message : String(error), 'runs to its end', false)
   }
 }
-process.exitCode = misses === 0 ? 0 : 1
+process.exitCode = missed() === 0 ? 0 : 1
