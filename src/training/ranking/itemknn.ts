@@ -14,7 +14,7 @@ export const itemKnnTrainer: RankingTrainer = {
   about: "an item's likeness to what a person has: cosine of who has both, over its nearest neighbours",
   parameters: {
     neighbours: { default: 200, atLeast: 1, integer: true, about: 'neighbours of each item that are kept' },
-    shrinkage: { default: 0, atLeast: 0, about: 'people added to the denominator of each cosine: rare pairs count less' },
+    shrinkage: { default: 20, atLeast: 0, about: 'people added to the denominator of each cosine: rare pairs count less' },
     personWeight: {
       default: 1,
       atLeast: 0,
