@@ -27,7 +27,7 @@ const settings: Record<keyof WideAndDeepRankingSettings, ParameterSpec> = {
   dimension: { default: 32, atLeast: 1, atMost: 1024, integer: true, about: 'numbers an embedding of a person or an item' },
   firstLayer: { default: 64, atLeast: 1, atMost: 1024, integer: true, about: 'units of the first hidden layer; each next one has half' },
   layers: { default: 2, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
-  ...neuralParameters({ epochs: 10, batchSize: 0, negatives: 4, learningRate: 0.002, regularisation: 0 }),
+  ...neuralParameters({ epochs: 8, batchSize: 0, negatives: 8, learningRate: 0.004, regularisation: 0.005 }),
 }
 
 export const wideAndDeepRankingTrainer: RankingTrainer = {
