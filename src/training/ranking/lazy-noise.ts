@@ -14,17 +14,21 @@ import type { NormalStream } from './normal-stream.ts'
 export interface LazyTable {
   readonly rows: number
   readonly width: number
+  /** The live table: only rows read in this step are up to date. */
+  readonly values: Float32Array
+  /** Pays a row what it is owed, for reading in this step. @returns its offset in `values` */
+  read(row: number): number
   /**
    * Current values of rows[0 … count−1] (repeats allowed), what they are owed included.
    * @param out Float32Array[≥ count × width]
    */
   gather(rows: Uint32Array, count: number, out: Float32Array): void
   /**
-   * One step: row −= learningRate · gradient for the rows gathered before (repeats add up), and every row of the table is owed
+   * One step: row −= learningRate · gradient for rows read before (repeats add up), and every row of the table is owed
    * N(0, (learningRate · noiseStdDev)²) a coordinate. No rows is a legal step: noise only.
    * @param gradient Float32Array[≥ count × width]: clipped and divided by the expected batch
    * @param noiseStdDev of the noise on the same mean gradient, σ·C ÷ expected batch
-   * @throws TacetError internal if a row was not gathered since the last step
+   * @throws TacetError internal if a row was not read since the last step
    */
   step(request: {
     readonly rows: Uint32Array
@@ -33,7 +37,7 @@ export interface LazyTable {
     readonly learningRate: number
     readonly noiseStdDev: number
   }): void
-  /** Pays every row all it is owed. The live table, Float32Array[rows × width]: safe to read until the next step. */
+  /** Pays every row all it is owed. @returns `values`: safe to read until the next step */
   settle(): Float32Array
 }
 
@@ -62,8 +66,8 @@ export function createLazyTable(
   /** Σ of the variances of all steps so far, and how much of it each row has been paid. Doubles: a step is never lost in the sum. */
   let owedToAll = 0
   const paid = new Float64Array(rows)
-  /** Step at which a row was last gathered: it may be moved in that step only. */
-  const gatheredAt = new Uint32Array(rows)
+  /** Step at which a row was last read: it may be moved in that step only. */
+  const readAt = new Uint32Array(rows)
   let step = 1
 
   function pay(row: number): void {
@@ -74,16 +78,21 @@ export function createLazyTable(
     }
   }
 
+  function read(row: number): number {
+    if (!(row < rows)) throw new TacetError('internal', `row ${row} of a table of ${rows}`)
+    pay(row)
+    readAt[row] = step
+    return row * width
+  }
+
   return {
     rows,
     width,
+    values: table,
+    read,
     gather(wanted, count, out) {
       for (let at = 0; at < count; at++) {
-        const row = wanted[at] as number
-        if (row >= rows) throw new TacetError('internal', `row ${row} of a table of ${rows}`)
-        pay(row)
-        gatheredAt[row] = step
-        const from = row * width
+        const from = read(wanted[at] as number)
         const to = at * width
         for (let c = 0; c < width; c++) out[to + c] = table[from + c] as number
       }
@@ -93,7 +102,7 @@ export function createLazyTable(
       checkNumber('noiseStdDev', noiseStdDev, { above: 0 })
       for (let at = 0; at < count; at++) {
         const row = moved[at] as number
-        if (gatheredAt[row] !== step) throw new TacetError('internal', `row ${row} is moved without having been read in this step`)
+        if (readAt[row] !== step) throw new TacetError('internal', `row ${row} is moved without having been read in this step`)
         const to = row * width
         const from = at * width
         for (let c = 0; c < width; c++) table[to + c] = (table[to + c] as number) - learningRate * (gradient[from + c] as number)

@@ -6,14 +6,17 @@
  * The released model has item vectors and biases and no row of anybody: strangers and the trained-on are folded in alike.
  */
 import { createBprRanker, type Ranker } from '../../models/index.ts'
-import type { PrivacyEvent } from '../../privacy/index.ts'
-import type { RandomSource } from '../../random/index.ts'
+import type { PrivacyEvent, Spend } from '../../privacy/index.ts'
+import { fillNormals, type RandomSource } from '../../random/index.ts'
+import { letOthersRun } from '../loop.ts'
+import { createLazyTable } from './lazy-noise.ts'
 import { createMovingTable } from './moving-table.ts'
-import { headOf, restrictedTo } from './popular-head.ts'
+import { createNormalStream } from './normal-stream.ts'
+import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy } from './trainer.ts'
-import { type PersonObjective, type PersonRows, runPersonSteps } from './user-dp-sgd.ts'
+import { exactSteps, type PersonObjective, type PersonRows, type PersonSteps, runPersonSteps } from './user-dp-sgd.ts'
 
 /** Settings of `bpr` that matter under privacy only. */
 export const privateBprParameters = {
@@ -25,6 +28,13 @@ export const privateBprParameters = {
     atMost: 512,
     integer: true,
     about: 'private: coordinates of an item vector; 0 = by people and ε',
+  },
+  lazyNoise: {
+    default: 0,
+    atLeast: 0,
+    atMost: 1,
+    integer: true,
+    about: 'private: 1 = plain SGD on every item, its noise paid when a row is read: for catalogues of 10⁵ items and more',
   },
   privateNegatives: {
     default: 2,
@@ -58,20 +68,31 @@ export function pairwiseObjective(
   width: number,
   { negatives, projectOut }: { readonly negatives: number; readonly projectOut?: Float64Array },
 ): PersonObjective {
+  const dense = { values: table, read: (row: number) => row * width }
+  return { ...pairwiseOver(dense, weights, width, REACH * Math.sqrt(weights.length), negatives), ...(projectOut ? { projectOut } : {}) }
+}
+
+/** The same over a table whose rows are brought up to date when they are read. */
+function pairwiseOver(
+  table: { readonly values: Float64Array | Float32Array; read(row: number): number },
+  weights: Float64Array,
+  width: number,
+  reach: number,
+  negatives: number,
+): PersonObjective {
   const rows = weights.length
-  const reach = REACH * Math.sqrt(rows)
   const vector = new Float64Array(width)
   const liked = new Uint8Array(rows)
   return {
     tables: [{ name: 'items', rows, width }],
-    ...(projectOut ? { projectOut } : {}),
     addGradient({ history, targets }: PersonRows, into, random: RandomSource) {
       vector.fill(0)
       let square = 0
       for (const row of history) {
         const weight = weights[row] as number
         square += weight * weight
-        for (let c = 0, from = row * width; c < width; c++) vector[c] = (vector[c] as number) + weight * (table[from + c] as number)
+        for (let c = 0, from = table.read(row); c < width; c++)
+          vector[c] = (vector[c] as number) + weight * (table.values[from + c] as number)
       }
       let length = 0
       for (const x of vector) length += x * x
@@ -82,7 +103,7 @@ export function pairwiseObjective(
       const free = history.length < rows
       const scoreOf = (row: number) => {
         let dot = 0
-        for (let c = 0, from = row * width; c < width; c++) dot += (vector[c] as number) * (table[from + c] as number)
+        for (let c = 0, from = table.read(row); c < width; c++) dot += (vector[c] as number) * (table.values[from + c] as number)
         return reach * dot
       }
       const move = (row: number, amount: number) => {
@@ -106,7 +127,11 @@ export function pairwiseObjective(
 }
 
 const planOf = (settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number) =>
-  planFactors('bpr', settings, privacy, { personCount, itemCount, dimensions: settings.privateDimension })
+  planFactors('bpr', settings.lazyNoise === 1 ? { ...settings, head: settings.head || itemCount } : settings, privacy, {
+    personCount,
+    itemCount,
+    dimensions: settings.privateDimension,
+  })
 
 /** The events of a private fit, from public sizes. */
 export const planPrivateBpr = (
@@ -125,31 +150,22 @@ export async function fitPrivateBpr(request: RankingFitRequest, privacy: Ranking
   const logs = head.popularity.map((p) => Math.log(p))
   const mean = logs.reduce((sum, x) => sum + x, 0) / size
   const bias = logs.map((x) => x - mean)
-  const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
-  spend(steps.event)
-  await runPersonSteps({
-    objective: pairwiseObjective(head.weights, moving.table, dimensions, {
-      negatives: settings.privateNegatives,
-      projectOut: head.direction,
-    }),
-    likes: restrictedTo(head, positives),
-    plan: steps,
-    random,
-    apply: moving.apply,
-    onStep: (step) => onProgress?.('steps', step + 1, settings.steps),
-    ...(signal ? { signal } : {}),
-  })
-  const { left, gains } = moving.factors()
+  const likes = restrictedTo(head, positives)
+  const common = { likes, plan: steps, random, ...(signal ? { signal } : {}) }
+  const onStep = (step: number) => onProgress?.('steps', step + 1, settings.steps)
+  const { columns, scale } =
+    settings.lazyNoise === 1
+      ? await lazily({ ...common, onStep }, head.weights, dimensions, settings.privateNegatives, spend)
+      : await orthonormally({ ...common, onStep }, head, dimensions, settings, spend)
   const { itemCount } = positives
-  const dimension = Math.max(1, left.length)
+  const dimension = Math.max(1, columns.length)
   const itemFactors = new Float32Array(itemCount * dimension)
   const lowest = Math.min(...bias)
   // Outside the head nobody has a vector: those items follow it, in popularity order.
   const itemBias = Float32Array.from(popularity, (p) => lowest - 4 + Math.min(3, Math.max(-3, (p * popularityMu) / 3)))
   for (const [row, item] of head.items.entries()) {
     itemBias[item] = bias[row] as number
-    for (const [c, column] of left.entries())
-      itemFactors[item * dimension + c] = (gains[c] as number) * Math.sqrt(size) * (column[row] as number)
+    for (const [c, column] of columns.entries()) itemFactors[item * dimension + c] = scale * (column[row] as number)
   }
   return createBprRanker({
     personFactors: null,
@@ -166,4 +182,67 @@ export async function fitPrivateBpr(request: RankingFitRequest, privacy: Ranking
       personBias: 0,
     },
   })
+}
+
+type Steps = Pick<PersonSteps, 'likes' | 'plan' | 'random' | 'signal'> & { readonly onStep: (step: number) => void }
+
+/** Item vectors as columns over the head, and what to multiply them by. */
+interface Columns {
+  readonly columns: readonly Float64Array[]
+  readonly scale: number
+}
+
+/** Noise on every row at every step; directions that do not stand out of it are left out. */
+async function orthonormally(
+  steps: Steps,
+  { weights, direction }: Head,
+  dimensions: number,
+  { retention, privateNegatives }: Settings,
+  spend: Spend,
+): Promise<Columns> {
+  const moving = createMovingTable(weights.length, dimensions, direction, retention, steps.random.split('initial table'))
+  spend(steps.plan.event)
+  await runPersonSteps({
+    ...steps,
+    objective: pairwiseObjective(weights, moving.table, dimensions, { negatives: privateNegatives, projectOut: direction }),
+    apply: moving.apply,
+  })
+  const { left, gains } = moving.factors()
+  return { columns: left.map((column, c) => column.map((x) => x * (gains[c] as number))), scale: Math.sqrt(weights.length) }
+}
+
+/**
+ * Plain SGD over a table that is too large for noise on every row at every step (lazy-noise.ts). A person's vector has length 1 whatever the table's
+ * scale, so that the learning rate only sets the unit: 1, from a start far below the first step.
+ */
+async function lazily(steps: Steps, weights: Float64Array, dimensions: number, negatives: number, spend: Spend): Promise<Columns> {
+  const rows = weights.length
+  const { random, plan, onStep } = steps
+  const start = new Float32Array(rows * dimensions)
+  fillNormals(start, random.split('initial table'), 1e-6)
+  const optimizer = { kind: 'sgd', learningRate: 1, momentum: 0 } as const
+  const table = createLazyTable(start, { width: dimensions, optimizer, normals: createNormalStream(random.split('person noise')) })
+  const divisor = plan.plan.expectedBatchSize
+  spend(plan.event)
+  const objective = pairwiseOver(table, weights, dimensions, REACH, negatives)
+  for (const { step, batch, noiseOnSum } of exactSteps({ ...steps, objective })) {
+    const touched = new Uint32Array(batch.sum.touched)
+    const gradient = new Float32Array(touched.length * dimensions)
+    let at = 0
+    batch.sum.forEach((_table, row, offset) => {
+      touched[at] = row
+      // Climbed, where a step of the table goes down.
+      for (let c = 0; c < dimensions; c++) gradient[at * dimensions + c] = -(batch.sum.values[offset + c] as number) / divisor
+      at++
+    })
+    table.step({ rows: touched, count: at, gradient, learningRate: optimizer.learningRate, noiseStdDev: noiseOnSum / divisor })
+    onStep(step)
+    await letOthersRun()
+  }
+  const settled = table.settle()
+  const norm = Math.sqrt(settled.reduce((sum, x) => sum + x * x, 0) / rows) || 1
+  const columns = Array.from({ length: dimensions }, (_, c) =>
+    Float64Array.from({ length: rows }, (_row, row) => settled[row * dimensions + c] as number),
+  )
+  return { columns, scale: 1 / norm }
 }

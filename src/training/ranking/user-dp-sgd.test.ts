@@ -6,7 +6,7 @@ import { itemFoldInTrainer, tasteObjective } from './item-fold-in.ts'
 import { checkNoPersonVectors, personConformance, plantedPersonBugs, withFoldInVectors } from './person-conformance.ts'
 import { pairwiseObjective } from './private-bpr.ts'
 import { createTower, towerObjective } from './private-neumf.ts'
-import { resolveParameters } from './registry.ts'
+import { rankingTrainer, resolveParameters } from './registry.ts'
 import { createRowSums } from './row-sums.ts'
 import { choosePersonSampling, samplingReport } from './sampling-choice.ts'
 import type { RankingPrivacy } from './trainer.ts'
@@ -397,6 +397,45 @@ test('a saved fold-in vector is found in a release, and an honest release holds 
   const planted = checkNoPersonVectors(withFoldInVectors(released, vectors), 101, vectors)
   expect(planted.passed).toBe(false)
   expect(planted.name).toBe(plantedPersonBugs['fold-in-vectors-saved'].check)
+})
+
+test.each([
+  ['item-fold-in', { sampleRate: 0.5, steps: 4, popularityShare: 0.2 }],
+  ['item-fold-in', { sampling: 2, maxInteractions: 3, steps: 4 }],
+  ['item-fold-in', { sampling: 0, steps: 2 }],
+  ['item-fold-in', { clipping: 2, steps: 4 }],
+  ['bpr', { lazyNoise: 1, steps: 4 }],
+  ['bpr', { clipping: 1, steps: 4 }],
+  ['neumf', { tower: 0, steps: 4 }],
+  ['neumf', { sampleRate: 0.5, steps: 4, popularityShare: 0.2, towerShare: 0.2, towerSteps: 3 }],
+] as const)('%s with %o spends what it planned, keeps ε, and gives a model that is a number everywhere', async (name, given) => {
+  const trainer = rankingTrainer(name)
+  const random = seededRandom(31)
+  const positives = positivesFrom(
+    Array.from({ length: 73 }, (_, person) =>
+      Array.from({ length: 40 }, (_item, item) => item).filter((item) => (item * 7 + person) % 5 < 2),
+    ),
+    40,
+  )
+  const privacy: RankingPrivacy = { unit: 'user', epsilon: 3, delta: 1e-5, alongside: [{ kind: 'gaussian', noiseMultiplier: 9 }] }
+  const parameters = resolveParameters(trainer, given)
+  const spent: PrivacyEvent[] = []
+  const ranker = await trainer.fit({ positives, itemTable: null, parameters, privacy, random, spend: (event) => void spent.push(event) })
+  expect(spent).toEqual(trainer.plan?.({ parameters, privacy, personCount: 73, itemCount: 40 }))
+  const accountant = [...spent, ...privacy.alongside].reduce((sum, event) => sum.compose(event), pldAccountant())
+  expect(accountant.epsilon(privacy.delta).epsilon).toBeLessThanOrEqual(privacy.epsilon * (1 + 1e-9))
+  const scores = new Float32Array(80)
+  ranker.scoreAll(
+    [[], [1, 2, 3]].map((history) => ({ userIndex: null, history: Uint32Array.from(history) })),
+    scores,
+  )
+  expect(scores.every(Number.isFinite)).toBe(true)
+  const parametersBefore = JSON.stringify(ranker.parameters(), (_key, value) => (value instanceof Float32Array ? [...value] : value))
+  expect(checkNoPersonVectors(ranker.parameters(), 73).passed).toBe(true)
+  // Serving somebody leaves nothing of them in what is saved.
+  ranker.scoreAll([{ userIndex: null, history: Uint32Array.of(5, 6, 9) }], new Float32Array(40))
+  const after = JSON.stringify(ranker.parameters(), (_key, value) => (value instanceof Float32Array ? [...value] : value))
+  expect(after === parametersBefore).toBe(true)
 })
 
 test('row sums add, scale and clear; growing keeps what is there', () => {
