@@ -4,6 +4,7 @@
  */
 import { readDataset } from '../src/data/index.node.ts'
 import { itemCounts, type Positives, positivesFrom } from '../src/data/index.ts'
+import { createThreadedLinearAlgebra } from '../src/kernels/index.node.ts'
 import { largestEigenpairs, linearAlgebra } from '../src/kernels/index.ts'
 import { seededRandom } from '../src/random/index.ts'
 import { type BenchOptions, type BenchReport, type BenchRow, cpuMs, machine, takeTurns } from './measure.ts'
@@ -109,6 +110,21 @@ export async function benchLinearAlgebra({ smoke }: BenchOptions): Promise<Bench
     },
     () => `${applications} applications`,
   )
+
+  const two = await createThreadedLinearAlgebra(2)
+  const threads = (name: string, work: (algebra: typeof wasm) => void) => {
+    const found = takeTurns({ one: () => work(wasm), two: () => work(two) }, { rounds: smoke ? 1 : 7, clock: () => performance.now() })
+    rows.push({
+      name: `one thread ÷ two, ${name}`,
+      value: found.one / found.two,
+      unit: 'x',
+      bar: null,
+      detail: `${found.one.toFixed(0)} → ${found.two.toFixed(0)} ms, wall clock`,
+    })
+  }
+  threads(`inverse, ${itemCount} rows`, (algebra) => algebra.invertPositiveDefinite(whole, itemCount))
+  threads(`ridge rows, d = ${dimension}`, (algebra) => algebra.ridgeRows(ridge))
+  await two.close()
 
   // How far EASE's weights are from those that doubles give, on the most popular items (in doubles all of them would take minutes).
   const head = smoke ? 30 : 1_000
