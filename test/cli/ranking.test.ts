@@ -64,7 +64,11 @@ describe('train --json', () => {
       privacy: { accountant: 'pld', privacyUnit: 'user', delta: 1e-6, noiseSource: 'seeded', steps: null },
       metrics: contractMetrics,
       baselines: { popularity: contractMetrics, privatePopularity: contractMetrics },
-      gate: { beatsPrivatePopularity: expect.any(Boolean), kept: expect.stringMatching(/^(item-gram|popularity)$/) },
+      gate: {
+        beatsPrivatePopularity: expect.any(Boolean),
+        kept: expect.any(Boolean),
+        saved: expect.stringMatching(/^(item-gram|popularity)$/),
+      },
       timing: { trainSeconds: expect.any(Number) },
       peakMemoryMb: expect.any(Number),
       notForRelease: true,

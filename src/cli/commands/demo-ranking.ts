@@ -81,8 +81,8 @@ export async function runRankingDemo({ dataPath: given, epsilon, folder, progres
       },
       {
         name: 'the run holds the model that the gate named',
-        ok: release.ranker.name === priv.gate?.kept,
-        found: `${release.ranker.name} in the folder, ${priv.gate?.kept} by the gate`,
+        ok: release.ranker.name === priv.gate?.saved,
+        found: `${release.ranker.name} in the folder, ${priv.gate?.saved} by the gate`,
       },
       {
         name: 'the private model holds nothing a person',
@@ -134,7 +134,7 @@ export function describeRankingDemo({ plain, private: priv, history, lists }: Ra
     line('liked', history.map(named).join(', ')),
     line('ease', 'would show'),
     ...list(lists.plain),
-    line(gate?.kept ?? 'private', 'would show'),
+    line(gate?.saved ?? 'private', 'would show'),
     ...list(lists.private),
   ]
 }

@@ -188,7 +188,7 @@ function describeGate(model: string, { beatsPrivatePopularity, kept, people, eve
       event === null
         ? `${model} fell back to private popularity itself`
         : `${model} ${beatsPrivatePopularity ? 'beats' : 'does not beat'} private popularity`,
-      beatsPrivatePopularity ? null : kept === model ? 'kept all the same, as asked' : 'private popularity is saved in its place',
+      beatsPrivatePopularity ? null : kept ? 'kept all the same, as asked' : 'private popularity is saved in its place',
     ),
     ...(event === null
       ? []

@@ -133,7 +133,7 @@ function gateTouched(gate: GateReport | null): StatementInput['touched'] {
     {
       what: `a comparison with private popularity on ${gate.people} people kept out of training`,
       priced: true,
-      note: `Its verdict: ${gate.beatsPrivatePopularity ? 'the model is better' : 'the model is not better'}; ${gate.kept} is what was saved`,
+      note: `Its verdict: ${gate.beatsPrivatePopularity ? 'the model is better' : 'the model is not better'}; ${gate.saved} is what was saved`,
     },
     ...(gate.baselineEpsilon ? [{ what: 'that private popularity itself', priced: true }] : []),
   ]
@@ -156,6 +156,8 @@ function inWords(event: PrivacyEvent): string {
       return `${event.times} × (${inWords(event.event)})`
     case 'composed':
       return event.events.map(inWords).join('; ')
+    case 'approximate':
+      return `the best of a random number of random trials, each private, together ε = ${Number(event.epsilon.toPrecision(4))} at δ = ${event.delta}`
     default:
       return event.kind
   }
@@ -185,7 +187,7 @@ export function cardOf(facts: RankingFacts): Record<string, unknown> {
       ? {
           'tacet:gate:askedFor': config.model,
           'tacet:gate:beatsPrivatePopularity': String(privacy.gate.beatsPrivatePopularity),
-          'tacet:gate:kept': privacy.gate.kept,
+          'tacet:gate:saved': privacy.gate.saved,
         }
       : {}),
   }

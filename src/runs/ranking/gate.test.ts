@@ -118,15 +118,19 @@ test('the comparison takes 2 % of μ², is spent before the answer, and only onc
 test('a model that everybody is better off with is kept, one that everybody is worse off with is not (each wrong less than once in a million)', () => {
   // 300 people are 19 standard deviations of the noise from zero, where the verdict turns.
   for (let seed = 0; seed < 40; seed++) {
-    expect(ask(taste, crowd(300, true), seededRandom(seed)).report).toMatchObject({ beatsPrivatePopularity: true, kept: 'taste' })
-    expect(ask(taste, crowd(300, false), seededRandom(seed)).report).toMatchObject({ beatsPrivatePopularity: false, kept: 'popularity' })
+    expect(ask(taste, crowd(300, true), seededRandom(seed)).report).toMatchObject({ beatsPrivatePopularity: true, saved: 'taste' })
+    expect(ask(taste, crowd(300, false), seededRandom(seed)).report).toMatchObject({
+      beatsPrivatePopularity: false,
+      saved: 'popularity',
+      kept: false,
+    })
   }
-  expect(ask(taste, crowd(300, false), seededRandom(1), true).report).toMatchObject({ beatsPrivatePopularity: false, kept: 'taste' })
+  expect(ask(taste, crowd(300, false), seededRandom(1), true).report).toMatchObject({ beatsPrivatePopularity: false, saved: 'taste' })
 })
 
 test('a model that lists as popularity does is popularity: nothing is asked, and nothing is spent', () => {
   const disguised = { ...popularity, name: 'item-gram' }
   const { report, spent } = ask(disguised, crowd(300, true), seededRandom(1))
   expect(spent).toEqual([])
-  expect(report).toMatchObject({ beatsPrivatePopularity: false, kept: 'popularity', event: null, epsilon: 0 })
+  expect(report).toMatchObject({ beatsPrivatePopularity: false, saved: 'popularity', kept: false, event: null, epsilon: 0 })
 })

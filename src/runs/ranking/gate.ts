@@ -69,7 +69,8 @@ export function askGate(plan: GatePlan, { model, baseline, people, random, spend
     asked && decideGate({ differences: differencesOf(model, baseline, people), event: plan.event, random, spend }).beatsPrivatePopularity
   return {
     beatsPrivatePopularity: beats,
-    kept: beats || keepAnyway ? model.name : baseline.name,
+    kept: beats || keepAnyway,
+    saved: beats || keepAnyway ? model.name : baseline.name,
     people: plan.people,
     event: asked ? plan.event : null,
     epsilon: asked ? epsilonOfEvents([plan.event], delta) : 0,
@@ -104,7 +105,8 @@ const listDepth = 100
 /** The verdict of a run in which nothing is compared: it is private popularity already. */
 export const popularityItself = (model: string): GateReport => ({
   beatsPrivatePopularity: false,
-  kept: model,
+  kept: true,
+  saved: model,
   people: 0,
   event: null,
   epsilon: null,

@@ -101,7 +101,7 @@ describe('a private run', () => {
       candidates: 'all',
       split: { kind: 'held-out-users', testUsers: expect.any(Number) },
       privacy: { privacyUnit: 'user', delta: 1e-6, neighboringRelation: 'add-or-remove-one', batchSelection: 'none' },
-      gate: { beatsPrivatePopularity: true, kept: 'item-gram' },
+      gate: { beatsPrivatePopularity: true, saved: 'item-gram', kept: true },
     })
     for (const figures of [report.metrics, report.baselines.popularity, report.baselines.privatePopularity])
       expect(Object.keys(figures ?? {})).toEqual(expect.arrayContaining([...alwaysThere, 'mrr@10', 'coverage@10']))
@@ -213,7 +213,7 @@ describe('the gate', () => {
     const said: string[] = []
     // At this ε the noise is all there is of the matrix.
     const report = await trainRanking(request({ epsilon: 0.05 }), { onWarning: (sentence) => said.push(sentence) })
-    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, kept: 'popularity' })
+    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, saved: 'popularity', kept: false })
     expect(said.join()).toContain('did not beat private popularity')
     expect(tensorsOf(out).metadata.model).toBe('popularity')
     expect(Object.keys(tensorsOf(out).tensors)).toEqual(['popularity'])
@@ -225,7 +225,7 @@ describe('the gate', () => {
 
   test('keeps the loser where that was asked for, and still says that it lost', async () => {
     const report = await trainRanking(request({ epsilon: 0.05, keepAnyway: true }))
-    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, kept: 'item-gram' })
+    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, saved: 'item-gram', kept: true })
     expect(tensorsOf(out).metadata.model).toBe('item-gram')
     expect(report.warnings.join()).toContain('did not beat private popularity')
   })
@@ -257,7 +257,7 @@ describe('the gate', () => {
 
   test('asks nothing about private popularity itself', async () => {
     const report = await trainRanking(request({ model: 'popularity', epsilon: 1 }))
-    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, kept: 'popularity', event: null, people: 0 })
+    expect(report.gate).toMatchObject({ beatsPrivatePopularity: false, saved: 'popularity', kept: true, event: null, people: 0 })
     expect(report.metrics).toEqual(report.baselines.privatePopularity)
     expect(report.privacyDetails?.parts).toHaveLength(1)
   })

@@ -230,7 +230,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
             keepAnyway: config.keepAnyway,
             delta: config.privacy.delta,
           })
-  const kept = gate !== null && baseline !== null && gate.kept !== config.model ? baseline : model
+  const kept = gate !== null && baseline !== null && gate.saved !== config.model ? baseline : model
   if (baseline) writeRanker(join(folder, rankingFiles.baseline), baseline)
   if (kept !== model) writeRanker(join(folder, rankingFiles.refused), model)
   writeRanker(join(folder, files.model), kept)
@@ -398,7 +398,7 @@ function warningsOf({ config, data, split, privacy, attempts }: RankingFacts): s
       : []),
     ...(gate && config.model !== 'popularity' && !gate.beatsPrivatePopularity
       ? [
-          gate.kept === config.model
+          gate.kept
             ? `${config.model} did not beat private popularity at this ε; it is kept because that was asked for`
             : `${config.model} did not beat private popularity at this ε, so private popularity is saved in its place (--keep-anyway keeps the model)`,
         ]

@@ -37,8 +37,10 @@ export type RankingFigures = Readonly<Record<string, number>>
 export interface GateReport {
   /** The noisy verdict on people kept out of training; false where the model is private popularity itself. */
   readonly beatsPrivatePopularity: boolean
-  /** Name of the model that was saved: the one asked for, or `popularity`. */
-  readonly kept: string
+  /** Whether the model asked for is the one in the folder: it won, or `--keep-anyway`. */
+  readonly kept: boolean
+  /** Name of the model in the folder: the one asked for, or `popularity`. */
+  readonly saved: string
   /** People kept out of training, by id hash, to be asked. A public number. */
   readonly people: number
   /** What the comparison released; null where nothing was compared. */
@@ -97,7 +99,7 @@ export interface RankingTrainReport {
   readonly task: 'ranking'
   /** Path of the run folder. */
   readonly run: string
-  /** The model that was asked for and measured; what was saved is `gate.kept`. */
+  /** The model that was asked for and measured; what was saved is `gate.saved`. */
   readonly model: string
   readonly recipe: null
   readonly parameters: Readonly<Record<string, number>>
