@@ -16,6 +16,18 @@ interface Step {
   readonly vitest?: boolean
 }
 
+/** Each takes seconds: shows that it runs. */
+const benchmarks = [
+  'training',
+  'kernels',
+  'linear-algebra',
+  'lazy-noise',
+  'ranking',
+  'ranking-quality',
+  'ranking-evaluation',
+  'private-ranking',
+]
+
 const steps: readonly Step[] = [
   { name: 'lint', args: ['run', 'lint'] },
   { name: 'types', args: ['run', 'types'] },
@@ -24,7 +36,7 @@ const steps: readonly Step[] = [
   { name: 'package smoke test', args: ['run', 'smoke'] },
   { name: 'examples', args: ['run', 'examples'] },
   { name: 'demo', args: ['run', 'demo', '--', '--once'] },
-  { name: 'benchmark smoke run', args: ['run', 'bench', '--', 'training', '--smoke'] },
+  ...benchmarks.map((name) => ({ name: `smoke run of the benchmark ${name}`, args: ['run', 'bench', '--', name, '--smoke'] })),
   { name: 'browser tests', args: ['run', 'test:browser'], vitest: true },
 ]
 
