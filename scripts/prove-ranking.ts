@@ -305,7 +305,7 @@ export const rankingPromises: Readonly<Record<string, Promised>> = {
   '2.12': {
     title: 'the demo ranks too; a list for a history nobody trained on, with titles and reasons',
     run() {
-      const { status } = show('npm', ['run', 'demo', '--', '--once'])
+      const { status } = show('npm', ['run', 'demo', '--', '--once', '--out', join(work, 'demo')])
       hold('npm run demo', `exit ${status}`, 'exit 0', status === 0)
       const { run } = trainRanking('ml-1m', '--model', 'item-gram', '--epsilon', '4', '--seed', '1')
       const { status: shown, stdout } = spawnSync(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up the peers of `npm run bench -- peers` (opacus, tf) and `npm run bench -- ranking --peers` (recbole, implicit, gorse): one pinned environment
+# Sets up the peers of `npm run bench -- peers` (opacus, tf) and `npm run bench -- ranking` and `ranking-quality` (recbole, implicit, gorse): one pinned environment
 # each, .venv-NAME beside this script (git-ignored).
 #   bash bench/peers/setup.sh [opacus|tf|recbole|implicit|gorse]...     default: all of them
 # A peer that cannot be installed is no reason to stop: the reason is kept, and the benchmark's table prints it.
