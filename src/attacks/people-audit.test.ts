@@ -24,11 +24,11 @@ const audit = (trainer: RankingTrainer, epsilon: number, seed: number, canaries:
 describe.each(['popularity', 'item-gram', 'dpals'])('people as canaries of %s', (name) => {
   const trainer = rankingTrainer(name)
 
-  test('on correct code the bound stays below the claim in 20 of 20 seeded runs', { timeout: 60_000 }, async () => {
+  test('on correct code the bound stays below the claim in 20 of 20 seeded runs', { timeout: 240_000 }, async () => {
     for (let seed = 0; seed < 20; seed++) expect((await audit(trainer, 4, seed, 120)).epsilonLowerBound).toBeLessThanOrEqual(4)
   })
 
-  test('half the noise is refuted by the bound, and the audit knew that it would see it', { timeout: 60_000 }, async () => {
+  test('half the noise is refuted by the bound, and the audit knew that it would see it', { timeout: 240_000 }, async () => {
     const canaries = 480
     const epsilon = 8
     const honest = await audit(trainer, epsilon, 1, canaries)
