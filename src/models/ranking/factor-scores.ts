@@ -4,7 +4,7 @@
  */
 import { createArena, createRankingKernels, PANEL_ITEMS } from '../../kernels/index.ts'
 
-/** People scored together: their rows of scores and the panels of items stay in the cache. */
+/** People scored together, a multiple of four: their rows of scores and the panels of items stay in the cache. */
 const BLOCK = 32
 
 /**
