@@ -2,7 +2,7 @@
  * Trains `ease` in closed form: with G = XᵀX and P = (G + λ·1)⁻¹, weights[j, i] = −P[j, i] ÷ P[i, i] off the diagonal (Steck 2019, "Embarrassingly
  * shallow autoencoders for sparse data"). One Gram matrix and one inverse in single precision; refused under privacy.
  */
-import { itemCounts, type Positives } from '../../data/index.ts'
+import { itemCounts, type Positives, transposed } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
 import { linearAlgebra } from '../../kernels/index.ts'
 import { createEase } from '../../models/index.ts'
@@ -38,6 +38,28 @@ function restrictedTo({ personCount, itemCount, offsets, items }: Positives, hea
   return { personCount, itemCount: head.length, offsets: starts, items: kept.subarray(0, length) }
 }
 
+/** (G + λ·1)⁻¹ with G = XᵀX. Float32Array[items × items] */
+function inverseByItems(positives: Positives, lambda: number): Float32Array {
+  const n = positives.itemCount
+  const gram = linearAlgebra().gramMatrix(positives)
+  for (let i = 0; i < n; i++) (gram[i * n + i] as number) += lambda
+  return linearAlgebra().invertPositiveDefinite(gram, n)
+}
+
+/** The same as (1 − Xᵀ·(X·Xᵀ + λ·1)⁻¹·X) ÷ λ (Woodbury): only a matrix of people is inverted, for data of few people and many items. */
+function inverseByPeople(positives: Positives, lambda: number): Float32Array {
+  const { personCount, itemCount } = positives
+  const algebra = linearAlgebra()
+  const byItem = transposed(positives)
+  const half = algebra.multiplySparse(byItem, inverseByItems(byItem, lambda), personCount)
+  const flipped = new Float32Array(half.length)
+  for (let i = 0; i < itemCount; i++) for (let p = 0; p < personCount; p++) flipped[p * itemCount + i] = half[i * personCount + p] as number
+  const out = algebra.multiplySparse(byItem, flipped, itemCount)
+  for (let at = 0; at < out.length; at++) out[at] = -(out[at] as number) / lambda
+  for (let i = 0; i < itemCount; i++) (out[i * itemCount + i] as number) += 1 / lambda
+  return out
+}
+
 /**
  * The weights of the closed form.
  * @param lambda > 0
@@ -45,9 +67,7 @@ function restrictedTo({ personCount, itemCount, offsets, items }: Positives, hea
  */
 export function easeWeights(positives: Positives, lambda: number): Float32Array {
   const n = positives.itemCount
-  const gram = linearAlgebra().gramMatrix(positives)
-  for (let i = 0; i < n; i++) (gram[i * n + i] as number) += lambda
-  const weights = linearAlgebra().invertPositiveDefinite(gram, n)
+  const weights = 2 * positives.personCount < n ? inverseByPeople(positives, lambda) : inverseByItems(positives, lambda)
   const scale = Float32Array.from({ length: n }, (_, i) => -1 / (weights[i * n + i] as number))
   for (let j = 0; j < n; j++) {
     const row = weights.subarray(j * n, (j + 1) * n)

@@ -70,15 +70,22 @@ function expectClose(got: ArrayLike<number>, expected: ArrayLike<number>, tolera
 }
 
 describe('EASE', () => {
-  test('each column of the weights is the ridge regression of its item on all the others, solved directly in doubles', () => {
+  test.each([
+    ['more people than items', personCount],
+    ['few people', 9],
+  ])('each column of the weights is the ridge regression of its item on all the others, solved directly in doubles: %s', (_, people) => {
     const lambda = 2.5
-    const weights = easeWeights(positives, lambda)
+    const rows = positivesFrom(
+      Array.from({ length: people }, (_, p) => itemsOf(positives, p)),
+      itemCount,
+    )
+    const weights = easeWeights(rows, lambda)
     for (let item = 0; item < itemCount; item++) {
       // Steck 2019, (2): minimise ‖x_item − X·b‖² + λ‖b‖² under b_item = 0: that is the regression without the item.
       const others = Array.from({ length: itemCount }, (_, at) => at).filter((at) => at !== item)
       const gram = (a: number, b: number) => {
         let sum = a === b ? lambda : 0
-        for (let p = 0; p < personCount; p++) sum += dense[p * itemCount + a]! * dense[p * itemCount + b]!
+        for (let p = 0; p < people; p++) sum += dense[p * itemCount + a]! * dense[p * itemCount + b]!
         return sum
       }
       const expected = solve(
