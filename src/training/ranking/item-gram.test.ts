@@ -149,7 +149,8 @@ describe('the budget', () => {
     expect(headSize).toBe(Math.round(6.5 * Math.sqrt(6000)))
     expect(mus[0]! ** 2).toBeCloseTo(0.1, 12)
     expect(mus[0]! ** 2 + mus[1]! ** 2).toBeCloseTo(1, 12)
-    expect(plan(0.05, 6000, 3700).mus[0]! ** 2 / 0.05 ** 2).toBeCloseTo(100 / 300, 12)
+    expect(plan(0.2, 6000, 3700).mus[0]! ** 2 / 0.2 ** 2).toBeCloseTo(3700 / (20 * 1200), 12)
+    expect(plan(0.05, 6000, 3700).mus[0]! ** 2 / 0.05 ** 2).toBeCloseTo(0.3, 12)
     // A catalogue so large that a head would be noise.
     expect(plan(1, 2000, 50_000).guard).toContain('below 3125')
     expect(plan(1, 6000, 40, {}).headSize).toBe(40)

@@ -31,9 +31,9 @@ export const itemGramParameters = {
     default: 0,
     atLeast: 0,
     atMost: 0.95,
-    about: 'share of μ² for the popularity release; 0: 100/(N·μ) clipped to .1 … .9, N people',
+    about: 'share of μ² for the popularity release; 0: items/(20·N·μ) clipped to .1 … .3, N people; with content at least 500/(N·μ)',
   },
-  headFactor: { default: 6.5, above: 0, about: 'the head has headFactor·√(N·μ) items, within the next two' },
+  headFactor: { default: 6.5, above: 0, about: 'the head has headFactor·√(N·μ·max(1, μ)) items, within the next two' },
   headSmallest: { default: 60, atLeast: 2, integer: true, about: 'fewest items of the head' },
   headLargest: { default: 2500, atLeast: 2, atMost: 8000, integer: true, about: 'most items of the head' },
   damping: { default: 0.25, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping) in a row' },
@@ -43,10 +43,10 @@ export const itemGramParameters = {
     atMost: 1,
     about: 'a row that is shorter than this without its popular part is not stretched to length 1',
   },
-  gainEdge: { default: 2, atLeast: 0, about: 'gain of a factor: η/(η + gainEdge·e + gainRidge·N/m), e the edge of the noise' },
-  gainRidge: { default: 4, atLeast: 0, about: 'see gainEdge; N people, m items of the head' },
-  alongWeight: { default: 0.35, atLeast: 0, about: 'q: how much of the popular part of a history stays in its scores' },
-  popularityWeight: { default: 0.2, atLeast: 0, about: 'b: popularity beside the scores, in standard deviations' },
+  gainEdge: { default: 2.5, atLeast: 0, about: 'gain of a factor: η/(η + gainEdge·e), e the edge of the noise' },
+  exactRidge: { default: 4, atLeast: 0, about: 'without privacy: η/(η + exactRidge·N/m), N people, m items of the head' },
+  alongWeight: { default: 0.3, atLeast: 0, about: 'q: how much of the popular part of a history stays in its scores' },
+  popularityWeight: { default: 0.1, atLeast: 0, about: 'b: popularity beside the scores, in standard deviations' },
   guardSignal: { default: 250, atLeast: 0, about: 'below this N·μ all is spent on popularity' },
   guardItems: { default: 100, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
   content: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: genres and years of the public catalogue beside the factors' },
@@ -56,7 +56,7 @@ export const itemGramParameters = {
     about: 'with content: how much the standardised scores count beside its logarithm, times rank/(rank + contentHalfRank)',
   },
   contentHalfRank: { default: 15, atLeast: 0, about: 'factors at which they count half of that: few stand out where noise is large' },
-  contentGainEdge: { default: 1, atLeast: 0, about: 'with content: in place of gainEdge, and no ridge' },
+  contentGainEdge: { default: 1, atLeast: 0, about: 'with content: in place of gainEdge' },
   ...contentParameters,
   secondPass: {
     default: 0,
@@ -69,7 +69,7 @@ export const itemGramParameters = {
   secondShare: { default: 0.25, above: 0, atMost: 0.9, about: 'share of the second pass in what popularity leaves of μ²' },
   secondScale: { default: 2, atLeast: 0, about: 'stretches the places of these items, which their scaling and shrinkage made small' },
   secondSize: { default: 2, above: 0, atMost: 10, about: 'items of the second pass, in sizes of the head' },
-  largestRank: { default: 300, atLeast: 1, integer: true, about: 'most factors; without privacy nothing else bounds them' },
+  largestRank: { default: 600, atLeast: 1, integer: true, about: 'most factors; without privacy nothing else bounds them' },
 } as const satisfies Record<string, ParameterSpec>
 
 type Parameters = Readonly<Record<keyof typeof itemGramParameters, number>>
@@ -95,16 +95,22 @@ export function planItemGram({
 }): ItemGramPlan {
   const p = parameters as Parameters
   const signal = personCount * mu
-  const headSize = headSizeOf(p, signal, itemCount)
+  const headSize = headSizeOf(p, signal * Math.max(1, mu), itemCount)
   const needed = Math.max(p.guardSignal, p.guardSignal === 0 ? 0 : itemCount / 16)
   if (signal < needed)
     return { mus: [mu], headSize: 0, guard: `people × μ is ${signal.toFixed(0)}, below ${needed.toFixed(0)}: all is spent on popularity` }
-  // Content multiplies popularity, far into the tail: it needs popularity known better.
-  const share = p.popularityShare > 0 ? p.popularityShare : clip((p.content === 1 ? 500 : 100) / signal, 0.1, 0.9)
+  const share = p.popularityShare > 0 ? p.popularityShare : shareOfPopularity(p, signal, itemCount)
   const left = 1 - share
   const shares = p.secondPass === 1 ? [share, left * (1 - p.secondShare), left * p.secondShare] : [share, left]
   return { mus: shares.map((own) => mu * Math.sqrt(own)), headSize, guard: null }
 }
+
+/**
+ * Where N·μ is small beside the catalogue, a head chosen by noise is worth nothing; content multiplies popularity far into the tail and needs it
+ * known better still.
+ */
+const shareOfPopularity = (p: Parameters, signal: number, itemCount: number) =>
+  Math.max(clip(itemCount / (20 * signal), 0.1, 0.3), p.content === 1 ? clip(500 / signal, 0.1, 0.9) : 0)
 
 const clip = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))
 
@@ -350,8 +356,7 @@ function factorsOf(packed: Float64Array, head: Head, noise: number, personCount:
   const matrix = withoutDirection(unpackGram(packed, m), head.direction)
   const edge = noise * Math.sqrt(2 * m)
   // With content the catalogue already restrains the scores, and more of the factors may speak.
-  const [edges, ridges] = p.content === 1 ? [p.contentGainEdge, 0] : [p.gainEdge, p.gainRidge]
-  const ridge = edges * edge + (ridges * personCount) / m
+  const ridge = noise > 0 ? (p.content === 1 ? p.contentGainEdge : p.gainEdge) * edge : (p.exactRidge * personCount) / m
   const { values, vectors } = linearAlgebra().topEigenpairs(Float32Array.from(matrix), m, Math.min(m, p.largestRank))
   // Without noise, what is rounding beside the largest is none.
   const least = noise > 0 ? edge * (1 + 2 * m ** (-2 / 3)) : 1e-6 * (values[0] ?? 0)
