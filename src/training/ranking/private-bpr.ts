@@ -1,7 +1,7 @@
 /**
  * `bpr` private for a whole person: the pairwise loss of Rendle et al. 2009, of which only the item side leaves anybody. A person's vector is folded
- * in from their own likes against the public item table at every step, and is gone after it; the items they are compared with are drawn evenly from
- * the public head, never by raw popularity and never from other people of the batch (user-dp-sgd.ts, `refuseCrossPerson`).
+ * in from their own likes against the public item table at every step, and is gone after it; the items they are compared with are drawn from the
+ * public head, evenly or by the private popularity release, never by raw popularity and never from other people of the batch (user-dp-sgd.ts, `refuseCrossPerson`).
  *
  * The released model has item vectors and biases and no row of anybody: strangers and the trained-on are folded in alike.
  */
@@ -14,13 +14,24 @@ import { createMovingTable } from './moving-table.ts'
 import { createNormalStream } from './normal-stream.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
-import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
+import {
+  type DrawRow,
+  drawEvenly,
+  drawOf,
+  drawUnliked,
+  factorEvents,
+  negativeParameters,
+  personSamplingParameters,
+  planFactors,
+  refuseUnsafe,
+} from './private-factors.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy } from './trainer.ts'
 import { exactSteps, type PersonObjective, type PersonRows, type PersonSteps, runPersonSteps } from './user-dp-sgd.ts'
 
 /** Settings of `bpr` that matter under privacy only. */
 export const privateBprParameters = {
   ...personSamplingParameters,
+  ...negativeParameters,
   maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient' },
   privateDimension: {
     default: 0,
@@ -41,7 +52,7 @@ export const privateBprParameters = {
     atLeast: 1,
     atMost: 100,
     integer: true,
-    about: 'private: items drawn evenly from the head beside each like',
+    about: 'private: items drawn from the head beside each like',
   },
   foldInEpochs: { default: 30, atLeast: 1, atMost: 1000, integer: true, about: 'private: passes over a history to fold it in' },
   foldInRate: { default: 0.05, above: 0, atMost: 1, about: 'private: step size of the first of these passes; it falls to a tenth' },
@@ -66,10 +77,13 @@ export function pairwiseObjective(
   weights: Float64Array,
   table: Float64Array,
   width: number,
-  { negatives, projectOut }: { readonly negatives: number; readonly projectOut?: Float64Array },
+  { negatives, projectOut, draw }: { readonly negatives: number; readonly projectOut?: Float64Array; readonly draw?: DrawRow },
 ): PersonObjective {
   const dense = { values: table, read: (row: number) => row * width }
-  return { ...pairwiseOver(dense, weights, width, REACH * Math.sqrt(weights.length), negatives), ...(projectOut ? { projectOut } : {}) }
+  return {
+    ...pairwiseOver(dense, weights, width, REACH * Math.sqrt(weights.length), negatives, draw),
+    ...(projectOut ? { projectOut } : {}),
+  }
 }
 
 /** The same over a table whose rows are brought up to date when they are read. */
@@ -79,6 +93,7 @@ function pairwiseOver(
   width: number,
   reach: number,
   negatives: number,
+  drawRow: DrawRow = drawEvenly(weights.length),
 ): PersonObjective {
   const rows = weights.length
   const vector = new Float64Array(width)
@@ -114,8 +129,8 @@ function pairwiseOver(
       for (const target of targets) {
         const own = scoreOf(target)
         for (let draw = 0; free && draw < negatives; draw++) {
-          let other = Math.floor(random.nextDouble() * rows)
-          while (liked[other] === 1) other = Math.floor(random.nextDouble() * rows)
+          const other = drawUnliked(drawRow, liked, random)
+          if (other < 0) break
           const amount = (scale * (weights[target] as number)) / (1 + Math.exp(own - scoreOf(other)))
           move(target, amount)
           move(other, -amount)
@@ -126,12 +141,14 @@ function pairwiseOver(
   }
 }
 
-const planOf = (settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number) =>
-  planFactors('bpr', settings.lazyNoise === 1 ? { ...settings, head: settings.head || itemCount } : settings, privacy, {
+function planOf(settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number) {
+  refuseUnsafe('bpr', settings)
+  return planFactors('bpr', settings.lazyNoise === 1 ? { ...settings, head: settings.head || itemCount } : settings, privacy, {
     personCount,
     itemCount,
     dimensions: settings.privateDimension,
   })
+}
 
 /** The events of a private fit, from public sizes. */
 export const planPrivateBpr = (
@@ -155,7 +172,7 @@ export async function fitPrivateBpr(request: RankingFitRequest, privacy: Ranking
   const onStep = (step: number) => onProgress?.('steps', step + 1, settings.steps)
   const { columns, scale } =
     settings.lazyNoise === 1
-      ? await lazily({ ...common, onStep }, head.weights, dimensions, settings.privateNegatives, spend)
+      ? await lazily({ ...common, onStep }, head, dimensions, settings, spend)
       : await orthonormally({ ...common, onStep }, head, dimensions, settings, spend)
   const { itemCount } = positives
   const dimension = Math.max(1, columns.length)
@@ -195,16 +212,20 @@ interface Columns {
 /** Noise on every row at every step; directions that do not stand out of it are left out. */
 async function orthonormally(
   steps: Steps,
-  { weights, direction }: Head,
+  { weights, direction, popularity }: Head,
   dimensions: number,
-  { retention, privateNegatives }: Settings,
+  { retention, privateNegatives, negativeSource }: Settings,
   spend: Spend,
 ): Promise<Columns> {
   const moving = createMovingTable(weights.length, dimensions, direction, retention, steps.random.split('initial table'))
   spend(steps.plan.event)
   await runPersonSteps({
     ...steps,
-    objective: pairwiseObjective(weights, moving.table, dimensions, { negatives: privateNegatives, projectOut: direction }),
+    objective: pairwiseObjective(weights, moving.table, dimensions, {
+      negatives: privateNegatives,
+      projectOut: direction,
+      draw: drawOf(negativeSource, popularity),
+    }),
     apply: moving.apply,
   })
   const { left, gains } = moving.factors()
@@ -215,7 +236,13 @@ async function orthonormally(
  * Plain SGD over a table that is too large for noise on every row at every step (lazy-noise.ts). A person's vector has length 1 whatever the table's
  * scale, so that the learning rate only sets the unit: 1, from a start far below the first step.
  */
-async function lazily(steps: Steps, weights: Float64Array, dimensions: number, negatives: number, spend: Spend): Promise<Columns> {
+async function lazily(
+  steps: Steps,
+  { weights, popularity }: Head,
+  dimensions: number,
+  { privateNegatives, negativeSource }: Settings,
+  spend: Spend,
+): Promise<Columns> {
   const rows = weights.length
   const { random, plan, onStep } = steps
   const start = new Float32Array(rows * dimensions)
@@ -224,7 +251,7 @@ async function lazily(steps: Steps, weights: Float64Array, dimensions: number, n
   const table = createLazyTable(start, { width: dimensions, optimizer, normals: createNormalStream(random.split('person noise')) })
   const divisor = plan.plan.expectedBatchSize
   spend(plan.event)
-  const objective = pairwiseOver(table, weights, dimensions, REACH, negatives)
+  const objective = pairwiseOver(table, weights, dimensions, REACH, privateNegatives, drawOf(negativeSource, popularity))
   for (const { step, batch, noiseOnSum } of exactSteps({ ...steps, objective })) {
     const touched = new Uint32Array(batch.sum.touched)
     const gradient = new Float32Array(touched.length * dimensions)

@@ -5,10 +5,11 @@
  * The rules by N·μ (people times the Gaussian parameter of the budget) were chosen on MovieLens 1M: a promise made there does not cover them.
  */
 import type { ClippingPolicy, PrivacyEvent } from '../../privacy/index.ts'
+import type { RandomSource } from '../../random/index.ts'
 import { personMu } from './person-budget.ts'
 import { choosePersonSampling } from './sampling-choice.ts'
 import type { ParameterSpec, RankingPrivacy } from './trainer.ts'
-import { type PersonPlan, type PersonSampling, planPersonSteps } from './user-dp-sgd.ts'
+import { type PersonPlan, type PersonSampling, planPersonSteps, refuseCrossPerson } from './user-dp-sgd.ts'
 
 /** Settings of every trainer that samples people. */
 export const personSamplingParameters = {
@@ -44,6 +45,66 @@ export const personSamplingParameters = {
   retention: { default: 0.85, atLeast: 0, atMost: 0.999, about: 'what is kept of the sum of earlier steps at each new one' },
   maxGradNorm: { default: 0.3, above: 0, about: 'private: clip bound of a person’s gradient' },
 } as const satisfies Record<string, ParameterSpec>
+
+/** Where a private trainer takes what it compares likes with. What would make one person's gradient depend on others is there to be refused. */
+export const negativeParameters = {
+  negativeSource: {
+    default: 0,
+    atLeast: 0,
+    atMost: 3,
+    integer: true,
+    about:
+      'private: draws 0 evenly from the public head, 3 by the private popularity release; 1 (from the batch), 2 (by raw popularity) are refused',
+  },
+  batchStatistics: { default: 0, atLeast: 0, atMost: 1, integer: true, about: 'private: 1 (normalise by the batch) is refused' },
+} as const satisfies Record<string, ParameterSpec>
+
+/** @throws TacetError unsafe-plan, with the reason, for settings under which clipping would bound nothing */
+export function refuseUnsafe(model: string, settings: Readonly<Record<keyof typeof negativeParameters, number>>): void {
+  if (settings.negativeSource === 1) refuseCrossPerson(model, 'in-batch-negatives')
+  if (settings.negativeSource === 2) refuseCrossPerson(model, 'popularity-negatives')
+  if (settings.batchStatistics === 1) refuseCrossPerson(model, 'batch-statistics')
+}
+
+/** Draws a row of the head. */
+export type DrawRow = (random: RandomSource) => number
+
+export const drawEvenly =
+  (rows: number): DrawRow =>
+  (random) =>
+    Math.floor(random.nextDouble() * rows)
+
+/** @param popularity Float64Array[rows], > 0, released before: its draws cost nothing more */
+function drawByPopularity(popularity: Float64Array): DrawRow {
+  let total = 0
+  const sums = popularity.map((p) => {
+    total += p
+    return total
+  })
+  return (random) => {
+    const at = random.nextDouble() * total
+    let [low, high] = [0, sums.length - 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((sums[middle] as number) > at) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}
+
+/** A row that the person does not like; −1 where a thousand draws found none. */
+export function drawUnliked(draw: DrawRow, liked: Uint8Array, random: RandomSource): number {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const row = draw(random)
+    if (liked[row] === 0) return row
+  }
+  return -1
+}
+
+/** What `negativeSource` says, of those that are not refused. */
+export const drawOf = (source: number, releasedPopularity: Float64Array): DrawRow =>
+  source === 3 ? drawByPopularity(releasedPopularity) : drawEvenly(releasedPopularity.length)
 
 export type PersonSettings = Readonly<Record<keyof typeof personSamplingParameters, number>>
 

@@ -15,13 +15,24 @@ import { createMovingTable } from './moving-table.ts'
 import { personMu } from './person-budget.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
-import { type FactorPlan, personSamplingParameters, planFactors } from './private-factors.ts'
+import {
+  type DrawRow,
+  drawEvenly,
+  drawOf,
+  drawUnliked,
+  type FactorPlan,
+  negativeParameters,
+  personSamplingParameters,
+  planFactors,
+  refuseUnsafe,
+} from './private-factors.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy } from './trainer.ts'
 import { type PersonObjective, type PersonPlan, type PersonRows, planPersonSteps, runPersonSteps } from './user-dp-sgd.ts'
 
 /** Settings of `neumf` that matter under privacy only; `tower=0` is GMF there too. */
 export const privateNeuMfParameters = {
   ...personSamplingParameters,
+  ...negativeParameters,
   privateDimension: {
     default: 0,
     atLeast: 0,
@@ -44,7 +55,7 @@ export const privateNeuMfParameters = {
     atLeast: 1,
     atMost: 100,
     integer: true,
-    about: 'private: items drawn evenly from the head beside each like',
+    about: 'private: items drawn from the head beside each like',
   },
 } as const satisfies Record<string, ParameterSpec>
 
@@ -63,6 +74,7 @@ interface NeuMfPlan {
 
 function planOf(settings: Settings, privacy: RankingPrivacy, personCount: number, itemCount: number): NeuMfPlan {
   const name = 'neumf'
+  refuseUnsafe(name, settings)
   const dimensions = settings.privateDimension
   if (settings.tower === 0) return { factors: planFactors(name, settings, privacy, { personCount, itemCount, dimensions }), tower: null }
   // Full batches: a plain Gaussian a step, so that the tower's share of μ² is exact.
@@ -136,12 +148,14 @@ export function towerObjective(
     bias,
     width,
     negatives,
+    draw = drawEvenly(bias.length),
   }: {
     readonly input: Float64Array
     readonly output: Float64Array
     readonly bias: Float64Array
     readonly width: number
     readonly negatives: number
+    readonly draw?: DrawRow
   },
 ): PersonObjective {
   const { widths, layers } = tower
@@ -207,9 +221,9 @@ export function towerObjective(
       const share = 1 / (targets.length * (1 + negatives))
       for (const target of targets) {
         example(target, 1, share)
-        for (let draw = 0; free && draw < negatives; draw++) {
-          let other = Math.floor(random.nextDouble() * rows)
-          while (liked[other] === 1) other = Math.floor(random.nextDouble() * rows)
+        for (let turn = 0; free && turn < negatives; turn++) {
+          const other = drawUnliked(draw, liked, random)
+          if (other < 0) break
           example(other, 0, share)
         }
       }
@@ -270,7 +284,11 @@ export async function fitPrivateNeuMf(request: RankingFitRequest, privacy: Ranki
     spend(plan.tower.event)
     await runPersonSteps({
       ...common,
-      objective: towerObjective(tower, { ...product, negatives: settings.privateNegatives }),
+      objective: towerObjective(tower, {
+        ...product,
+        negatives: settings.privateNegatives,
+        draw: drawOf(settings.negativeSource, head.popularity),
+      }),
       plan: plan.tower,
       random: random.split('tower'),
       apply({ tables }) {

@@ -367,6 +367,22 @@ test.each(['in-batch-negatives', 'popularity-negatives', 'batch-statistics'] sat
   },
 )
 
+test.each([
+  ['bpr', 'negativeSource', 1, 'same batch'],
+  ['bpr', 'negativeSource', 2, 'count over everybody'],
+  ['neumf', 'negativeSource', 2, 'count over everybody'],
+  ['neumf', 'batchStatistics', 1, 'statistics over a batch'],
+] as const)('%s with %s=%d is refused under privacy before anything is spent', async (name, parameter, value, reason) => {
+  const trainer = rankingTrainer(name)
+  const privacy: RankingPrivacy = { unit: 'user', epsilon: 3, delta: 1e-5, alongside: [] }
+  const parameters = resolveParameters(trainer, { [parameter]: value })
+  let spent = 0
+  const request = { positives: positivesFrom([[0, 1]], 5), itemTable: null, parameters, privacy, random: seededRandom(1) }
+  await expect((async () => trainer.fit({ ...request, spend: () => void spent++ }))()).rejects.toThrow(reason)
+  expect(spent).toBe(0)
+  expect(() => trainer.plan?.({ parameters, privacy, personCount: 9, itemCount: 5 })).toThrow(reason)
+})
+
 test('a saved fold-in vector is found in a release, and an honest release holds none', async () => {
   const random = seededRandom(4)
   const histories = Array.from({ length: 101 }, (_, person) =>
@@ -405,7 +421,7 @@ test.each([
   ['item-fold-in', { sampling: 0, steps: 2 }],
   ['item-fold-in', { clipping: 2, steps: 4 }],
   ['bpr', { lazyNoise: 1, steps: 4 }],
-  ['bpr', { clipping: 1, steps: 4 }],
+  ['bpr', { clipping: 1, steps: 4, negativeSource: 3 }],
   ['neumf', { tower: 0, steps: 4 }],
   ['neumf', { sampleRate: 0.5, steps: 4, popularityShare: 0.2, towerShare: 0.2, towerSteps: 3 }],
 ] as const)('%s with %o spends what it planned, keeps ε, and gives a model that is a number everywhere', async (name, given) => {
