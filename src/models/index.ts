@@ -18,6 +18,7 @@ export { createDpalsRanker, type DpalsModel, loadDpals, personVectors } from './
 export { createEase, type Ease, loadEase } from './ranking/ease.ts'
 export { createFactorDescent, type DescentRates, type DescentShape, type FactorDescent, withoutPadding } from './ranking/factor-descent.ts'
 export { createFactorRanker, type FactorRankerOptions, type Factors, type FoldIn, loadFactors, sharesOf } from './ranking/factor-ranker.ts'
+export { fitHistoryMap } from './ranking/history-map.ts'
 export { createIals, type IalsObjective, ialsBase, ialsRidge, loadIals } from './ranking/ials.ts'
 export { createItemFoldIn, type ItemFoldInTables } from './ranking/item-fold-in.ts'
 export { createItemGram, type ItemGramParts } from './ranking/item-gram.ts'

@@ -6,12 +6,12 @@
  * would have given. The last row of each person table is where a guess is put for scoring. One ranker is one memory: not for several threads.
  */
 import { TacetError } from '../../errors.ts'
-import { linearAlgebra } from '../../kernels/index.ts'
 import type { NamedTensors } from '../model.ts'
 import type { Network } from '../network/network.ts'
 import { expectTensor } from '../safetensors.ts'
 import { loadNetworkTensors, networkTensors, predictPairs, type WideAndDeepNetwork } from '../wide-and-deep.ts'
 import { sharesOf } from './factor-ranker.ts'
+import { fitHistoryMap, putGuess, type Table, widthOf } from './history-map.ts'
 import { type Person, type Ranker, scoreSome, topItems } from './ranker.ts'
 
 export interface NeuralRankerParts {
@@ -29,11 +29,6 @@ export interface NeuralRankerParts {
   readonly catalogue: NamedTensors
 }
 
-interface Table {
-  readonly values: Float32Array
-  readonly width: number
-}
-
 function tablesOf(network: Pick<Network, 'blocks' | 'parameters'>, names: readonly string[]): Table[] {
   return names.map((name) => {
     const { offset, shape } = network.blocks.find((block) => block.name === `embedding.${name}`) as Network['blocks'][number]
@@ -42,93 +37,16 @@ function tablesOf(network: Pick<Network, 'blocks' | 'parameters'>, names: readon
   })
 }
 
-const widthOf = (tables: readonly Table[]) => tables.reduce((sum, { width }) => sum + width, 0)
-
-/** Σ of the rows of `history`, tables side by side, ÷ √their number, and a 1: what a person's embeddings are guessed from. */
-function describeHistory(tables: readonly Table[], history: ArrayLike<number>, out: Float32Array): Float32Array {
-  out.fill(0)
-  out[out.length - 1] = 1
-  const scale = history.length === 0 ? 0 : 1 / Math.sqrt(history.length)
-  let column = 0
-  for (const { values, width } of tables) {
-    for (let n = 0; n < history.length; n++) {
-      const from = (history[n] as number) * width
-      for (let k = 0; k < width; k++) (out[column + k] as number) += scale * (values[from + k] as number)
-    }
-    column += width
-  }
-  return out
-}
-
-/**
- * The linear map from descriptions of histories to embeddings, by ridge regression over the people trained with; and for those who had no history,
- * the guess in place of a row that training never touched.
- * @param historyOf ascending items of a person
- */
+/** The map from histories to embeddings (`fitHistoryMap`); people without a history get what it guesses, in place of a row that training never touched. */
 export function fitFoldIn(
   { pairs, personCount, personTables, itemTables }: Pick<NeuralRankerParts, 'pairs' | 'personCount' | 'personTables' | 'itemTables'>,
   historyOf: (person: number) => Uint32Array,
 ): Float32Array {
-  const items = tablesOf(pairs.network, itemTables)
-  const people = tablesOf(pairs.network, personTables)
-  const [inputs, outputs] = [widthOf(items) + 1, widthOf(people)]
-  const trained = Array.from({ length: personCount }, (_, person) => person).filter((person) => historyOf(person).length > 0)
-  const descriptions = new Float32Array(trained.length * inputs)
-  const embeddings = new Float32Array(trained.length * outputs)
-  for (const [row, person] of trained.entries()) {
-    describeHistory(items, historyOf(person), descriptions.subarray(row * inputs, (row + 1) * inputs))
-    let column = row * outputs
-    for (const { values, width } of people) {
-      embeddings.set(values.subarray(person * width, (person + 1) * width), column)
-      column += width
-    }
-  }
-  const algebra = linearAlgebra()
-  const gram = algebra.multiply(descriptions, descriptions, {
-    rows: inputs,
-    depth: trained.length,
-    columns: inputs,
-    transposeA: true,
-  })
-  const trace = Array.from({ length: inputs }, (_, i) => gram[i * inputs + i] as number).reduce((sum, value) => sum + value, 0)
-  // A hundredth of the mean square of an input: enough for single precision, too little to bend the map.
-  for (let i = 0; i < inputs; i++) (gram[i * inputs + i] as number) += (0.01 * trace) / inputs + 1e-6
-  // One right side a row: Yᵀ·X.
-  const rightSides = algebra.multiply(embeddings, descriptions, {
-    rows: outputs,
-    depth: trained.length,
-    columns: inputs,
-    transposeA: true,
-  })
-  const solved = algebra.choleskySolve(algebra.choleskyFactor(gram, inputs), inputs, rightSides, outputs)
-  const map = new Float32Array(inputs * outputs)
-  for (let i = 0; i < inputs; i++) for (let o = 0; o < outputs; o++) map[i * outputs + o] = solved[o * inputs + i] as number
-  const nobody = new Uint32Array(0)
-  for (let person = 0; person < personCount; person++)
-    if (historyOf(person).length === 0) putGuess(items, people, map, nobody, person, new Float32Array(inputs))
+  const [items, people] = [tablesOf(pairs.network, itemTables), tablesOf(pairs.network, personTables)]
+  const map = fitHistoryMap(items, people, personCount, historyOf)
+  const scratch = new Float32Array(widthOf(items) + 1)
+  for (let person = 0; person < personCount; person++) if (historyOf(person).length === 0) putGuess(items, people, map, [], person, scratch)
   return map
-}
-
-/** Writes the guess for `history` into a row of the person tables. */
-function putGuess(
-  items: readonly Table[],
-  people: readonly Table[],
-  map: Float32Array,
-  history: ArrayLike<number>,
-  row: number,
-  scratch: Float32Array,
-): void {
-  const description = describeHistory(items, history, scratch)
-  const outputs = widthOf(people)
-  let column = 0
-  for (const { values, width } of people) {
-    for (let k = 0; k < width; k++) {
-      let sum = 0
-      for (let i = 0; i < description.length; i++) sum += (description[i] as number) * (map[i * outputs + column + k] as number)
-      values[row * width + k] = sum
-    }
-    column += width
-  }
 }
 
 export function createNeuralRanker(parts: NeuralRankerParts): Ranker {

@@ -53,25 +53,6 @@ describe.each([0, 1, 2, 3, 4])('over %i layers', (layers) => {
     expect(model.start.every((value, at) => at % model.width < settings.dimension || value === 0)).toBe(true)
   })
 
-  test('an item enters a new person as smoothing over the larger graph would have it, degrees of the items as they were', () => {
-    const entering = model.enteringItems()
-    const below = powers(start, Math.max(0, layers - 1))
-    const history = [1, 3]
-    const expected = new Float64Array(settings.dimension).map((_, k) =>
-      layers === 0
-        ? 0
-        : history.reduce((sum, item) => {
-            const degree = lists.filter((items) => items.includes(item)).length
-            return sum + below.reduce((inner, power) => inner + power[personCount + item]![k]!, 0) / Math.sqrt(degree * history.length)
-          }, 0) /
-          (layers + 1),
-    )
-    const got = new Float64Array(settings.dimension).map(
-      (_, k) => history.reduce((sum, item) => sum + entering[item * model.width + k]!, 0) / Math.sqrt(history.length),
-    )
-    close([got], [expected])
-  })
-
   test('the gradient of the start vectors is the slope of loss and penalty, by central differences of the dense form', () => {
     model.smooth()
     const triples = [

@@ -4,10 +4,10 @@
  *
  * Not private, and not to be made so by noise on gradients: one like enters the vector of everybody within L steps of it, and degrees of all.
  */
-import { itemCounts, type Positives } from '../../data/index.ts'
+import { itemCounts, itemsOf, type Positives } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
 import { createArena, createGraphKernels, padded } from '../../kernels/index.ts'
-import { createLightGcnRanker } from '../../models/index.ts'
+import { createLightGcnRanker, fitHistoryMap, type LightGcnVectors } from '../../models/index.ts'
 import { fillNormals, type RandomSource } from '../../random/index.ts'
 import { letOthersRun } from '../loop.ts'
 import { createLikeSampler, shareOf } from './like-sampler.ts'
@@ -49,8 +49,6 @@ export interface GraphModel {
   accumulate(people: Uint32Array, preferred: Uint32Array, others: Uint32Array, count: number): number
   /** One step of Adam on gradient ÷ count; `vectors` are stale afterwards. */
   update(count: number, learningRate: number): void
-  /** The vectors with which an item enters that of a person who has it and was not in training: Float32Array[items × width], without the person's 1/√degree. */
-  enteringItems(): Float32Array
 }
 
 export function createGraphModel(positives: Positives, settings: LightGcnSettings, random: RandomSource): GraphModel {
@@ -155,15 +153,6 @@ export function createGraphModel(positives: Positives, settings: LightGcnSetting
       const alpha = (learningRate * Math.sqrt(1 - beta2 ** steps)) / (1 - beta1 ** steps)
       kernels.adam(nodes * width, at.start, at.startGradient, at.first, at.second, 1 / count, alpha, beta1, beta2, epsilon)
     },
-    enteringItems() {
-      if (layers === 0) return new Float32Array(itemCount * width)
-      propagate(at.start, at.startGradient, layers - 1)
-      const entering = floats(at.startGradient).slice(personCount * width)
-      for (let i = 0; i < itemCount; i++)
-        for (let k = 0; k < width; k++)
-          (entering[i * width + k] as number) *= (layers / (layers + 1)) * (rootDegree[personCount + i] as number)
-      return entering
-    },
   }
 }
 
@@ -227,7 +216,8 @@ export const lightGcnTrainer: RankingTrainer = {
 }
 
 /** The vectors to keep. People and items that nobody connects have learnt nothing: a person gets the mean person, an item stays at 0. */
-function finished({ personCount, itemCount, offsets, items: liked }: Positives, model: GraphModel, dimension: number) {
+function finished(positives: Positives, model: GraphModel, dimension: number): LightGcnVectors {
+  const { personCount, itemCount, offsets, items: liked } = positives
   model.smooth()
   const people = unpadded(model.vectors.subarray(0, personCount * model.width), model.width, dimension)
   const items = unpadded(model.vectors.subarray(personCount * model.width), model.width, dimension)
@@ -240,7 +230,10 @@ function finished({ personCount, itemCount, offsets, items: liked }: Positives, 
   const known = new Uint8Array(itemCount)
   for (const item of liked) known[item] = 1
   for (let item = 0; item < itemCount; item++) if (!known[item]) items.fill(0, item * dimension, (item + 1) * dimension)
-  return { dimension, people, items, entering: unpadded(model.enteringItems(), model.width, dimension), meanPerson }
+  const foldIn = fitHistoryMap([{ values: items, width: dimension }], [{ values: people, width: dimension }], personCount, (person) =>
+    itemsOf(positives, person),
+  )
+  return { dimension, people, items, foldIn, meanPerson }
 }
 
 function unpadded(rows: Float32Array, width: number, dimension: number): Float32Array {

@@ -25,7 +25,7 @@ const settings: Record<keyof NeuMfSettings, ParameterSpec> = {
   product: { default: 1, ...flag, about: '1: the cell-by-cell product of two embeddings (GMF); 0: without' },
   tower: { default: 1, ...flag, about: '1: the ReLU tower over two embeddings (MLP); 0: without' },
   productDimension: { default: 64, ...width, about: 'numbers an embedding of the product' },
-  towerDimension: { default: 8, ...width, about: 'numbers an embedding under the tower' },
+  towerDimension: { default: 8, ...width, about: 'numbers an embedding under the tower; a tower alone wants 32 and a firstLayer of 64' },
   firstLayer: { default: 16, ...width, about: 'units of the first hidden layer; each next one has half' },
   layers: { default: 2, atLeast: 0, atMost: 8, integer: true, about: 'hidden layers' },
   initialScale: { default: 0.05, above: 0, atMost: 10, about: 'embeddings start uniform on ± this' },

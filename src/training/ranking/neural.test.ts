@@ -58,7 +58,7 @@ function ofTheirTaste(ranker: Awaited<ReturnType<typeof train>>, strangers: bool
 describe.each([
   ['neumf', neuMfTrainer, {}],
   ['its product alone (GMF)', neuMfTrainer, { tower: 0 }],
-  ['its tower alone (MLP)', neuMfTrainer, { product: 0 }],
+  ['its tower alone (MLP)', neuMfTrainer, { product: 0, towerDimension: 16, firstLayer: 32, regularisation: 0 }],
   ['without hidden layers', neuMfTrainer, { layers: 0, towerDimension: 7 }],
   ['wide-and-deep', wideAndDeepRankingTrainer, {}],
 ] as const)('%s', (_, trainer, given) => {
