@@ -1,7 +1,7 @@
 /**
  * `bpr` private for a whole person: the pairwise loss of Rendle et al. 2009, of which only the item side leaves anybody. A person's vector is folded
- * in from their own likes against the public item table at every step, and is gone after it; the items they are compared with are drawn from the
- * public head, evenly or by the private popularity release, never by raw popularity and never from other people of the batch (user-dp-sgd.ts, `refuseCrossPerson`).
+ * in from their own likes against the public item table at every step, and is gone after it. The items they are compared with are drawn from the
+ * public head, evenly or by the private popularity release: never by raw popularity, never from other people of the batch (`refuseCrossPerson`).
  *
  * The released model has item vectors and biases and no row of anybody: strangers and the trained-on are folded in alike.
  */
