@@ -21,6 +21,7 @@ interface AccountFlags {
   batchSelection?: DpSgdPrice['batchSelection']
   privacyUnit?: DpSgdPrice['privacyUnit']
   maxExamplesPerUser?: number
+  users?: number
   cases?: string
 }
 
@@ -66,6 +67,12 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         integerFlag('--max-examples-per-user', { atLeast: 1 }),
       ),
     )
+    .addOption(
+      new Option(
+        '--users <n>',
+        'with --epsilon and --max-examples-per-user: how many people; says whether drawing people or their rows is cheaper',
+      ).argParser(integerFlag('--users', { atLeast: 1 })),
+    )
     .addOption(new Option('--cases <file>', 'one question a line (NDJSON), one answer a line; takes no other setting'))
   command
     .addHelpText(
@@ -75,6 +82,7 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         'tacet account --epsilon 2 --sample-rate 0.01 --steps 1000 --delta 1e-5 --accountant rdp --json',
         'tacet account --noise-multiplier 1 --sample-rate 0.01 --steps 1000 --delta 1e-5 --max-examples-per-user 80',
         'tacet account --epsilon 1 --sample-rate 0.1 --steps 200 --delta 1e-5 --privacy-unit user    # people are drawn, not rows',
+        'tacet account --epsilon 1 --sample-rate 0.1 --steps 200 --delta 1e-6 --max-examples-per-user 50 --users 6040',
         'tacet account --cases questions.ndjson    # {"id":1,"event":{"kind":"gaussian","noiseMultiplier":2},"ask":{"epsilonAt":1e-5}}',
       ),
     )
@@ -125,8 +133,33 @@ export function addAccountCommand(program: Command, contextOf: () => CommandCont
         : secondOpinion(() =>
             priceDpSgd({ ...question, noiseMultiplier: price.noiseMultiplier, accountant: price.accountant === 'pld' ? 'rdp' : 'pld' }),
           )
-      printResult(context, price, context.json ? [] : describe(price, other, flags.epsilon, question.maxExamplesPerUser))
+      const sampling = flags.users === undefined ? null : await cheaperSampling(flags, flags.users)
+      printResult(context, sampling === null ? price : { ...price, sampling: sampling.choice }, [
+        ...(context.json ? [] : describe(price, other, flags.epsilon, question.maxExamplesPerUser)),
+        ...(sampling?.lines ?? []),
+      ])
     })
+}
+
+/** People drawn (ULS) or their rows (ELS) at the same rate and steps: which needs less noise for the wanted ε. */
+async function cheaperSampling(
+  { epsilon, delta, sampleRate, steps, maxExamplesPerUser, batchSelection }: AccountFlags,
+  personCount: number,
+) {
+  if (epsilon === undefined || maxExamplesPerUser === undefined)
+    refuse('--users compares two ways to draw', 'Give --epsilon E and --max-examples-per-user K beside it')
+  if (batchSelection !== undefined && batchSelection !== 'poisson')
+    refuse(`--users contradicts --batch-selection ${batchSelection}: both ways are Poisson samplers`, 'Leave one of the two out')
+  const { choosePersonSampling, samplingReport } = await import('../../training/index.ts')
+  const choice = choosePersonSampling({
+    model: 'the plan',
+    personCount,
+    interactionsPerPerson: maxExamplesPerUser as number,
+    sampleRate: sampleRate as number,
+    steps: steps as number,
+    privacy: { unit: 'user', epsilon: epsilon as number, delta: delta as number, alongside: [] },
+  })
+  return { choice, lines: samplingReport(choice).map((text, at) => (at === 0 ? line('sampling', text) : under(text))) }
 }
 
 /** A plan that only one accountant can bound has one price. */
