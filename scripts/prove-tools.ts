@@ -97,7 +97,7 @@ export function tests(what: string, paths: readonly string[]): void {
     what,
     '',
     'all pass, long variants and fresh seeds',
-    show('npx', ['vitest', 'run', ...paths], { env: { TACET_SLOW: '1' } }).status === 0,
+    show('npx', ['vitest', 'run', '--testTimeout=1800000', ...paths], { env: { TACET_SLOW: '1' } }).status === 0,
   )
 }
 
