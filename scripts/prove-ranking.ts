@@ -57,7 +57,9 @@ interface SpeedReport {
 
 /** What `tacet compare` leaves of one run. */
 interface ComparedRun {
-  readonly job: { readonly model: string; readonly seed: number; readonly privacy: { readonly epsilon: number } | null }
+  readonly model: string
+  readonly seed: number
+  readonly privacy: { readonly epsilon: number } | null
   readonly result:
     | { readonly kind: 'measured'; readonly metrics: Figures; readonly events: readonly unknown[] }
     | { readonly kind: 'refused'; readonly reason: string }
@@ -105,8 +107,8 @@ function compared(dataset: string, models: readonly string[], seeds: number, ...
   rmSync(out, { recursive: true, force: true })
   return (model: string, epsilon: number) =>
     runs
-      .filter(({ job }) => job.model === model && (job.privacy?.epsilon ?? Number.POSITIVE_INFINITY) === epsilon)
-      .sort((a, b) => a.job.seed - b.job.seed)
+      .filter((run) => run.model === model && (run.privacy?.epsilon ?? Number.POSITIVE_INFINITY) === epsilon)
+      .sort((a, b) => a.seed - b.seed)
       .flatMap(({ result }) => (result.kind === 'measured' ? [result] : []))
 }
 
