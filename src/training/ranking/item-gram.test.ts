@@ -146,7 +146,7 @@ describe('the budget', () => {
     expect(plan(0.1, 1000, 500).guard).toContain('below 250')
     const { mus, headSize, guard } = plan(1, 6000, 3700)
     expect(guard).toBeNull()
-    expect(headSize).toBe(Math.round(6.5 * Math.sqrt(6000)))
+    expect(headSize).toBe(Math.round(6.5 * Math.sqrt(6000) * (3700 / 4000) ** (1 / 7)))
     expect(mus[0]! ** 2).toBeCloseTo(0.1, 12)
     expect(mus[0]! ** 2 + mus[1]! ** 2).toBeCloseTo(1, 12)
     expect(plan(0.2, 6000, 3700).mus[0]! ** 2 / 0.2 ** 2).toBeCloseTo(3700 / (20 * 1200), 12)

@@ -33,7 +33,7 @@ export const itemGramParameters = {
     atMost: 0.95,
     about: 'share of μ² for the popularity release; 0: items/(20·N·μ) clipped to .1 … .3, N people; with content at least 500/(N·μ)',
   },
-  headFactor: { default: 6.5, above: 0, about: 'the head has headFactor·√(N·μ·max(1, μ)) items, within the next two' },
+  headFactor: { default: 6.5, above: 0, about: 'the head has headFactor·√(N·μ·max(1, μ))·(items/4000)^(1/7) items, within the next two' },
   headSmallest: { default: 60, atLeast: 2, integer: true, about: 'fewest items of the head' },
   headLargest: { default: 2500, atLeast: 2, atMost: 8000, integer: true, about: 'most items of the head' },
   damping: { default: 0.25, atLeast: 0, atMost: 1, about: 'an item weighs popularity^(−damping) in a row' },
@@ -48,7 +48,7 @@ export const itemGramParameters = {
   alongWeight: { default: 0.3, atLeast: 0, about: 'q: how much of the popular part of a history stays in its scores' },
   popularityWeight: { default: 0.1, atLeast: 0, about: 'b: popularity beside the scores, in standard deviations' },
   guardSignal: { default: 250, atLeast: 0, about: 'below this N·μ all is spent on popularity' },
-  guardItems: { default: 100, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
+  guardItems: { default: 60, atLeast: 0, integer: true, about: 'with fewer items above 3 standard deviations of noise likewise' },
   content: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: genres and years of the public catalogue beside the factors' },
   contentGramWeight: {
     default: 0.6,
@@ -114,11 +114,11 @@ const shareOfPopularity = (p: Parameters, signal: number, itemCount: number) =>
 
 const clip = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))
 
-const headSizeOf = (p: Parameters, signal: number, itemCount: number) =>
-  Math.min(
-    itemCount,
-    Math.round(clip((p.secondPass === 1 ? p.secondHeadFactor : p.headFactor) * Math.sqrt(signal), p.headSmallest, p.headLargest)),
-  )
+/** A larger catalogue spreads taste over more items: the head grows with it, slowly. */
+function headSizeOf(p: Parameters, signal: number, itemCount: number): number {
+  const factor = (p.secondPass === 1 ? p.secondHeadFactor : p.headFactor) * (itemCount / 4000) ** (1 / 7)
+  return Math.min(itemCount, Math.round(clip(factor * Math.sqrt(signal), p.headSmallest, p.headLargest)))
+}
 
 export const itemGramTrainer: RankingTrainer = {
   name: 'item-gram',
