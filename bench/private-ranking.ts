@@ -1,5 +1,6 @@
 /**
- * npm run bench -- private-ranking [--data NAME,…] [--split KIND,…] [--epsilons E,…] [--seeds N] [--param k=v,…] [--every N] [--smoke]: quality of
+ * npm run bench -- private-ranking [--data NAME,…] [--split KIND,…] [--epsilons E,…] [--seeds N] [--param k=v,…] [--every N]
+ * [--gate-people N] [--model NAME] [--smoke]: quality of
  * `item-gram` at δ = 1e-6 with the gate's 2 % of μ² inside ε, means over noise seeds, beside private popularity at the same ε. All items ranked.
  *
  * Exact figures on public research data. The people whom a run keeps out of training for its gate are out here too. `--every N` measures each N-th
@@ -49,7 +50,7 @@ export async function run(args: readonly string[]): Promise<void> {
       : await readDataset(join(folder, name))
     const kinds = data.givenSplit ? 'given' : data.timestamps ? 'per-user-chronological,held-out-users' : 'held-out-users'
     for (const kind of option('split', kinds).split(',') as RankingSplitKind[]) {
-      const gatePeople = peopleForGate(data.userIds.length)
+      const gatePeople = Number(option('gate-people', String(peopleForGate(data.userIds.length))))
       const split = splitForRanking(data, { kind, minRating: 4, seed: 0, keepOutPeople: { count: gatePeople } })
       const metric = kind === 'held-out-users' ? 'ndcg@100' : 'ndcg@10'
       const every = Number(option('every', '1'))

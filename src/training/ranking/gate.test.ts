@@ -89,8 +89,8 @@ test('states its errors: .5 without a difference, small where most people are se
   expect(gateErrorChance({ epsilon: 1, delta: 1e-6, people: 500, meanVote: 0.47 })).toBeLessThan(1e-6)
 })
 
-test('keeps out a tenth of the people, at most 1,000, and somebody', () => {
-  expect([5, 100, 6_040, 50_000].map(peopleForGate)).toEqual([1, 10, 604, 1_000])
+test('keeps out a twentieth of the people, a hundred where a tenth allows it, at most 2,000, and somebody', () => {
+  expect([5, 100, 943, 1_500, 6_040, 50_000].map(peopleForGate)).toEqual([1, 10, 94, 100, 302, 2_000])
 })
 
 test('finds the popularity that a model released as its first stage', () => {
