@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 folder, threads, tasks = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 from threadpoolctl import threadpool_limits
 
-threadpool_limits(1)  # implicit runs its own threads over people; BLAS threads below them only get in the way
+threadpool_limits(1, user_api="blas")  # implicit runs its own threads over people; BLAS threads below them only get in the way
 import implicit
 
 meta = json.load(open(f"{folder}/meta.json"))
