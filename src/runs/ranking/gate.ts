@@ -13,13 +13,6 @@ import type { RankingConfig } from './config.ts'
 import { epsilonOfEvents } from './pricing.ts'
 import type { GateReport } from './types.ts'
 
-/**
- * People kept out of training for the comparison: a twentieth of those listed, more where that is fewer than a hundred. On MovieLens 1M (held-out
- * people, NDCG@100, means of 3 noise seeds, ε = .5, 1 and 4) a twentieth leaves item-gram .234, .272 and .343 of .238, .278 and .350, a tenth .228,
- * .269 and .338; the votes of a twentieth are enough.
- */
-const peopleFor = (listed: number) => Math.min(peopleForGate(listed), Math.max(100, Math.floor(listed / 20)))
-
 /** What is fixed before anything is fitted, from public facts alone. */
 export interface GatePlan {
   /** People kept out of training, by id hash. */
@@ -37,7 +30,7 @@ export function gateOf({ privacy, model }: Pick<RankingConfig, 'privacy' | 'mode
   const event = gateEvent(privacy)
   const own = baselineEvent(model, privacy)
   return {
-    people: peopleFor(listedPeople),
+    people: peopleForGate(listedPeople),
     event,
     baseline: own && {
       ...privacy,

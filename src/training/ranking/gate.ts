@@ -44,10 +44,10 @@ export function baselineEvent(model: string, target: Target): { readonly event: 
 
 /**
  * How many people to keep out of training for the gate: a twentieth of those listed, but a hundred where that is no more than a tenth; at most
- * 2,000. Fewer are not heard over the noise at small ε; more cost the model more than a better answer is worth.
+ * 1,000. Fewer are not heard over the noise at small ε; more cost the model more than a better answer is worth.
  */
 export const peopleForGate = (listedPeople: number): number =>
-  Math.max(1, Math.min(2_000, Math.floor(listedPeople / 10), Math.max(100, Math.floor(listedPeople / 20))))
+  Math.max(1, Math.min(1_000, Math.floor(listedPeople / 10), Math.max(100, Math.floor(listedPeople / 20))))
 
 export interface GateDecision {
   readonly beatsPrivatePopularity: boolean
