@@ -58,6 +58,15 @@ export {
   plantedPersonBugs,
   withFoldInVectors,
 } from './ranking/person-conformance.ts'
+export {
+  checkLevels,
+  type LevelPrice,
+  levelScales,
+  type PersonalBudgets,
+  personScales,
+  priceByLevel,
+  readPersonalBudgets,
+} from './ranking/personal-budgets.ts'
 export { pairwiseObjective } from './ranking/private-bpr.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'
 export { choosePersonSampling, type SamplingChoice, samplingReport } from './ranking/sampling-choice.ts'

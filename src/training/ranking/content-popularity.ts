@@ -6,6 +6,7 @@ import { type ItemTable, itemCounts } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
 import { type ContentParts, createContentPopularity } from '../../models/index.ts'
 import { personMu, personOnly } from './person-budget.ts'
+import { checkPersonScale } from './personal-budgets.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import { popularityLevel } from './popularity-level.ts'
 import type { ParameterSpec, RankingTrainer } from './trainer.ts'
@@ -62,16 +63,18 @@ export const contentPopularityTrainer: RankingTrainer = {
   about: 'popularity times likeness of genres and years to the person’s own history (private: only popularity is learnt from people)',
   parameters: { rowFloor, ...contentParameters },
   privateFor: ['user'],
+  scalesPeople: true,
   refusal: personOnly('content-popularity'),
   plan: ({ privacy }) => [{ kind: 'gaussian', noiseMultiplier: 1 / personMu('content-popularity', privacy) }],
-  fit({ positives, itemTable, parameters, privacy, random, spend, release }) {
+  fit({ positives, itemTable, parameters, privacy, random, spend, release, personScale }) {
+    checkPersonScale('content-popularity', personScale, positives.personCount, privacy)
     // Refused before anything is spent.
     contentOf('content-popularity', itemTable, new Float64Array(positives.itemCount).fill(1), parameters)
     const mu = privacy === null ? Number.POSITIVE_INFINITY : personMu('content-popularity', privacy)
     const popularity =
       privacy === null
         ? Float64Array.from(itemCounts(positives))
-        : releasePopularity(positives, { mu, floor: parameters['rowFloor'] as number, random, spend, release })
+        : releasePopularity(positives, { mu, floor: parameters['rowFloor'] as number, random, spend, release, personScale })
     const level = popularityLevel(popularity, 1 / mu)
     return createContentPopularity(Float32Array.from(popularity), contentOf('content-popularity', itemTable, level, parameters))
   },

@@ -18,6 +18,7 @@ import { createDpalsRanker, personVectors } from '../../models/index.ts'
 import { type PrivacyEvent, releaseGaussian } from '../../privacy/index.ts'
 import { fillNormals, type RandomSource } from '../../random/index.ts'
 import { personMu, personOnly } from './person-budget.ts'
+import { checkPersonScale, scaleOf } from './personal-budgets.ts'
 import { popularityStatistic, releasePopularity, rowFloor } from './popularity.ts'
 import type { RankingFitRequest, RankingTrainer } from './trainer.ts'
 
@@ -68,6 +69,7 @@ export const dpalsTrainer: RankingTrainer = {
   about: 'least squares with a noisy item side (DPALS with adaptive weights); a person is solved from their own history',
   parameters,
   privateFor: ['user'],
+  scalesPeople: true,
   refusal: personOnly('dpals'),
   plan({ parameters, privacy }): readonly PrivacyEvent[] {
     const settings = parameters as Settings
@@ -81,7 +83,17 @@ export const dpalsTrainer: RankingTrainer = {
   fit,
 }
 
-function fit({ positives, parameters, privacy, random, spend, onProgress, release: mechanism = releaseGaussian }: RankingFitRequest) {
+function fit({
+  positives,
+  parameters,
+  privacy,
+  random,
+  spend,
+  onProgress,
+  release: mechanism = releaseGaussian,
+  personScale,
+}: RankingFitRequest) {
+  checkPersonScale('dpals', personScale, positives.personCount, privacy)
   const settings = parameters as Settings
   const { personCount, itemCount } = positives
   const mu = privacy && personMu('dpals', privacy)
@@ -93,6 +105,7 @@ function fit({ positives, parameters, privacy, random, spend, onProgress, releas
         random: random.split('popularity'),
         spend,
         release: mechanism,
+        personScale,
       })
     : popularityStatistic(positives, settings.rowFloor)
   // From here on the raw rows are read only through `heldRows`, and everything else is the noisy popularity or a public number.
@@ -117,10 +130,10 @@ function fit({ positives, parameters, privacy, random, spend, onProgress, releas
     )
     const release = (statistic: Float64Array, releaseMu: number) =>
       budget ? mechanism(statistic, { sensitivity: 1, noiseMultiplier: 1 / releaseMu, random: noise, spend }) : statistic
-    const sums = release(itemSums(rows, people, weights, dimension), budget?.sums ?? 0)
-    const gram = symmetric(release(upperGram(people, dimension), budget?.gram ?? 0), dimension, 0)
+    const sums = release(itemSums(rows, people, weights, dimension, personScale), budget?.sums ?? 0)
+    const gram = symmetric(release(upperGram(people, dimension, personScale), budget?.gram ?? 0), dimension, 0)
     const matrices = settings.itemMoments
-      ? ownMoments(release(itemMoments(rows, people, weights, dimension), budget?.moments ?? 0), dimension, headSize)
+      ? ownMoments(release(itemMoments(rows, people, weights, dimension, personScale), budget?.moments ?? 0), dimension, headSize)
       : null
     factors = itemFactors({
       sums,
@@ -186,11 +199,18 @@ function rowScale(rows: Positives, person: number, weights: Float64Array): numbe
 /**
  * Σ over people of w·u in the slot of each item they have: Float64Array[head × dimension]. One person's part has squared norm Σ w²·‖u‖² ≤ 1.
  * @param people Float32Array[people × dimension], rows of norm ≤ 1
+ * @param personScale in (0, 1] a person: their part is multiplied by it, and so is its bound; likewise below
  */
-export function itemSums(rows: Positives, people: Float32Array, weights: Float64Array, dimension: number): Float64Array {
+export function itemSums(
+  rows: Positives,
+  people: Float32Array,
+  weights: Float64Array,
+  dimension: number,
+  personScale?: Float64Array,
+): Float64Array {
   const sums = new Float64Array(rows.itemCount * dimension)
   for (let person = 0; person < rows.personCount; person++) {
-    const scale = rowScale(rows, person, weights)
+    const scale = scaleOf(personScale, person) * rowScale(rows, person, weights)
     for (let at = rows.offsets[person] as number; at < (rows.offsets[person + 1] as number); at++) {
       const item = rows.items[at] as number
       const weight = scale * (weights[item] as number)
@@ -205,18 +225,25 @@ export function itemSums(rows: Positives, people: Float32Array, weights: Float64
  * Upper triangle of Σ u·uᵀ with off-diagonal entries times √2, so that its L2 norm is the Frobenius norm: one person's part has norm ‖u‖² ≤ 1.
  * @returns Float64Array[d(d + 1)/2], row by row
  */
-export function upperGram(people: Float32Array, dimension: number): Float64Array {
+export function upperGram(people: Float32Array, dimension: number, personScale?: Float64Array): Float64Array {
   const upper = new Float64Array((dimension * (dimension + 1)) / 2)
-  for (let start = 0; start < people.length; start += dimension) addOuter(upper, 0, people, start, dimension, 1)
+  for (let start = 0; start < people.length; start += dimension)
+    addOuter(upper, 0, people, start, dimension, scaleOf(personScale, start / dimension))
   return upper
 }
 
 /** The same for each item over the people who have it, weighted as in `itemSums`: Float64Array[head × d(d + 1)/2]. Norm of one person's part ≤ 1. */
-export function itemMoments(rows: Positives, people: Float32Array, weights: Float64Array, dimension: number): Float64Array {
+export function itemMoments(
+  rows: Positives,
+  people: Float32Array,
+  weights: Float64Array,
+  dimension: number,
+  personScale?: Float64Array,
+): Float64Array {
   const size = (dimension * (dimension + 1)) / 2
   const moments = new Float64Array(rows.itemCount * size)
   for (let person = 0; person < rows.personCount; person++) {
-    const scale = rowScale(rows, person, weights)
+    const scale = scaleOf(personScale, person) * rowScale(rows, person, weights)
     for (let at = rows.offsets[person] as number; at < (rows.offsets[person + 1] as number); at++) {
       const item = rows.items[at] as number
       addOuter(moments, item * size, people, person * dimension, dimension, scale * (weights[item] as number))

@@ -18,6 +18,7 @@ import { createItemFoldIn, type Ranker } from '../../models/index.ts'
 import type { PrivacyEvent } from '../../privacy/index.ts'
 import { createMovingTable, type TableFactors } from './moving-table.ts'
 import { personOnly } from './person-budget.ts'
+import { refusePersonScale } from './personal-budgets.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
@@ -152,6 +153,7 @@ function assemble(
 // --- training --------------------------------------------------------------------------------------------------------------------------
 
 async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
+  refusePersonScale(name, request.personScale)
   const { positives, random, spend, onProgress, signal } = request
   const settings = request.parameters as Settings
   const {

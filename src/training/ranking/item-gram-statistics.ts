@@ -6,6 +6,7 @@
  * Bounds rest on scaling in double precision: a row's norm is right to some 1e-15, far below what floating-point noise gives away anyway.
  */
 import type { Positives } from '../../data/index.ts'
+import { scaleOf } from './personal-budgets.ts'
 
 /** The items that the Gram matrix is about, and how each weighs in a row. */
 export interface Head {
@@ -79,15 +80,16 @@ export const gramSensitivity = 1
  * Σ over people of y yᵀ, as the vector of its upper triangle with the entries off the diagonal times √2: Float64Array[m(m + 1)/2], row by row.
  * Its Euclidean norm is the Frobenius norm of the matrix, so that one person moves it by ‖y yᵀ‖_F = ‖y‖² ≤ 1, and independent noise of standard
  * deviation σ on the vector is σ on the diagonal and σ/√2 off it.
+ * @param scale in (0, 1] a person: their y yᵀ is multiplied by it, and so is its bound
  */
-export function gramStatistic(positives: Positives, head: Head): Float64Array {
+export function gramStatistic(positives: Positives, head: Head, scale?: Float64Array): Float64Array {
   const m = head.items.length
   // y yᵀ = f²·(a aᵀ − along·(a p₀ᵀ + p₀ aᵀ) + along²·p₀ p₀ᵀ): only a aᵀ is a sum over pairs, and a is sparse.
   const matrix = new Float64Array(m * m)
   const cross = new Float64Array(m)
   let square = 0
-  forEachRow(positives, head, ({ places, values }, along, factor) => {
-    const f2 = factor * factor
+  forEachRow(positives, head, ({ places, values }, along, factor, person) => {
+    const f2 = factor * factor * scaleOf(scale, person)
     for (let i = 0; i < places.length; i++) {
       const [place, value] = [places[i] as number, f2 * (values[i] as number)]
       const from = place * m
@@ -142,8 +144,9 @@ export const extensionSensitivity = 1
 /**
  * Σ over people of z wᵀ: Float64Array[rank × items], z their row's projection on the released factors with ‖z‖ ≤ 1, w their weighted row over the
  * extension's items with ‖w‖ ≤ 1; ‖z wᵀ‖_F = ‖z‖·‖w‖ ≤ 1.
+ * @param personScale in (0, 1] a person: their z wᵀ is multiplied by it, and so is its bound
  */
-export function extensionStatistic(positives: Positives, extension: Extension): Float64Array {
+export function extensionStatistic(positives: Positives, extension: Extension, personScale?: Float64Array): Float64Array {
   const { head, factors, rank, items, weights, shortest } = extension
   const m = head.items.length
   const count = items.length
@@ -170,7 +173,7 @@ export function extensionStatistic(positives: Positives, extension: Extension): 
       z[r] = sum * factor
       length += (z[r] as number) ** 2
     }
-    const scale = 1 / (Math.max(Math.sqrt(length), shortest) * Math.sqrt(square))
+    const scale = scaleOf(personScale, person) / (Math.max(Math.sqrt(length), shortest) * Math.sqrt(square))
     for (let r = 0; r < rank; r++) {
       const value = (z[r] as number) * scale
       const from = r * count

@@ -20,6 +20,7 @@ import {
   unpackGram,
 } from './item-gram-statistics.ts'
 import { personMu, personOnly } from './person-budget.ts'
+import { checkPersonScale } from './personal-budgets.ts'
 import { popularityStatistic, releasePopularity, rowFloor } from './popularity.ts'
 import { popularityLevel } from './popularity-level.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
@@ -125,22 +126,26 @@ export const itemGramTrainer: RankingTrainer = {
   about: 'item factors from one noisy item-item Gram matrix on the privately popular items; private for a whole person',
   parameters: itemGramParameters,
   privateFor: ['user'],
+  scalesPeople: true,
   refusal: personOnly('item-gram'),
   plan: ({ parameters, privacy, personCount, itemCount }) => {
     const { mus } = planItemGram({ parameters, mu: personMu('item-gram', privacy), personCount, itemCount })
     return mus.map((mu): PrivacyEvent => ({ kind: 'gaussian', noiseMultiplier: 1 / mu }))
   },
-  fit: (request) => (request.privacy === null ? fitExactly(request) : fitPrivately(request, request.privacy)),
+  fit(request) {
+    checkPersonScale('item-gram', request.personScale, request.positives.personCount, request.privacy)
+    return request.privacy === null ? fitExactly(request) : fitPrivately(request, request.privacy)
+  },
 }
 
 function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Ranker {
-  const { positives, itemTable, random, spend, onProgress, release = releaseGaussian } = request
+  const { positives, itemTable, random, spend, onProgress, release = releaseGaussian, personScale } = request
   const { personCount, itemCount } = positives
   const p = request.parameters as Parameters
   // Refused before anything is spent.
   if (p.content === 1) contentOf('item-gram', itemTable, new Float64Array(itemCount).fill(1), p)
   const { mus, headSize } = planItemGram({ parameters: p, mu: personMu('item-gram', privacy), personCount, itemCount })
-  const lookAt = (mu: number) => releasePopularity(positives, { mu, floor: p.rowFloor, random, spend, release })
+  const lookAt = (mu: number) => releasePopularity(positives, { mu, floor: p.rowFloor, random, spend, release, personScale })
   const [first, ...rest] = mus as [number, ...number[]]
   onProgress?.('popularity', 0, mus.length)
   let popularity = lookAt(first)
@@ -160,12 +165,17 @@ function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Rank
   const [gramMu, extensionMu] = rest as [number, number | undefined]
   const head = chooseHead(popularity, headSize, 3 * noise, p)
   onProgress?.('item-gram', 1, mus.length)
-  const packed = release(gramStatistic(positives, head), { sensitivity: gramSensitivity, noiseMultiplier: 1 / gramMu, random, spend })
+  const packed = release(gramStatistic(positives, head, personScale), {
+    sensitivity: gramSensitivity,
+    noiseMultiplier: 1 / gramMu,
+    random,
+    spend,
+  })
   const factors = factorsOf(packed, head, 1 / gramMu, personCount, p)
   if (extensionMu === undefined) return assemble({ popularity, noise, itemTable, p, head, factors })
   onProgress?.('second pass', 2, mus.length)
   const extension = chooseExtension(popularity, head, factors, noise, p)
-  const sums = release(extensionStatistic(positives, extension), {
+  const sums = release(extensionStatistic(positives, extension, personScale), {
     sensitivity: extensionSensitivity,
     noiseMultiplier: 1 / extensionMu,
     random,

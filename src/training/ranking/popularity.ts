@@ -10,6 +10,7 @@ import { createPopularity } from '../../models/index.ts'
 import { type PrivacyEvent, releaseGaussian, type Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
 import { personMu, personOnly } from './person-budget.ts'
+import { checkPersonScale, scaleOf } from './personal-budgets.ts'
 import type { GaussianMechanism, ParameterSpec, RankingTrainer } from './trainer.ts'
 
 export const rowFloor: ParameterSpec = {
@@ -21,8 +22,9 @@ export const rowFloor: ParameterSpec = {
 /**
  * Σ over people of their 0/1 row times 1/√max(n, floor), n their distinct items: Float64Array[items], exact and private. A person's term has
  * L2 norm √(n/max(n, floor)) ≤ 1, whatever they liked; an item that a row names twice counts once.
+ * @param scale in (0, 1] a person: their term is multiplied by it, and so is its bound
  */
-export function popularityStatistic(positives: Positives, floor: number): Float64Array {
+export function popularityStatistic(positives: Positives, floor: number, scale?: Float64Array): Float64Array {
   const { personCount, itemCount, offsets, items } = positives
   const sums = new Float64Array(itemCount)
   const seenBy = new Int32Array(itemCount).fill(-1)
@@ -35,7 +37,7 @@ export function popularityStatistic(positives: Positives, floor: number): Float6
       seenBy[item] = person
       row.push(item)
     }
-    const weight = 1 / Math.sqrt(Math.max(row.length, floor))
+    const weight = scaleOf(scale, person) / Math.sqrt(Math.max(row.length, floor))
     for (const item of row) (sums[item] as number) += weight
   }
   return sums
@@ -56,15 +58,17 @@ export function releasePopularity(
     random,
     spend,
     release = releaseGaussian,
+    personScale,
   }: {
     readonly mu: number
     readonly floor: number
     readonly random: RandomSource
     readonly spend: Spend
     readonly release?: GaussianMechanism | undefined
+    readonly personScale?: Float64Array | undefined
   },
 ): Float64Array {
-  return release(popularityStatistic(positives, floor), {
+  return release(popularityStatistic(positives, floor, personScale), {
     sensitivity: popularitySensitivity,
     noiseMultiplier: 1 / mu,
     random,
@@ -77,9 +81,11 @@ export const popularityTrainer: RankingTrainer = {
   about: 'the same list for everybody: what most people liked (private: a noisy weighted count)',
   parameters: { rowFloor },
   privateFor: ['user'],
+  scalesPeople: true,
   refusal: personOnly('popularity'),
   plan: ({ privacy }): readonly PrivacyEvent[] => [{ kind: 'gaussian', noiseMultiplier: 1 / personMu('popularity', privacy) }],
-  fit({ positives, parameters, privacy, random, spend, release }) {
+  fit({ positives, parameters, privacy, random, spend, release, personScale }) {
+    checkPersonScale('popularity', personScale, positives.personCount, privacy)
     if (privacy === null) return createPopularity(Float32Array.from(itemCounts(positives)))
     return createPopularity(
       Float32Array.from(
@@ -89,6 +95,7 @@ export const popularityTrainer: RankingTrainer = {
           random,
           spend,
           release,
+          personScale,
         }),
       ),
     )

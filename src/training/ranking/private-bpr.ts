@@ -12,6 +12,7 @@ import { letOthersRun } from '../loop.ts'
 import { createLazyTable } from './lazy-noise.ts'
 import { createMovingTable } from './moving-table.ts'
 import { createNormalStream } from './normal-stream.ts'
+import { refusePersonScale } from './personal-budgets.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import {
@@ -159,6 +160,7 @@ export const planPrivateBpr = (
 ): readonly PrivacyEvent[] => factorEvents(planOf(settings as Settings, privacy, personCount, itemCount))
 
 export async function fitPrivateBpr(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
+  refusePersonScale('bpr', request.personScale)
   const { positives, random, spend, onProgress, signal } = request
   const settings = request.parameters as Settings
   const { popularityMu, steps, head: size, dimensions } = planOf(settings, privacy, positives.personCount, positives.itemCount)

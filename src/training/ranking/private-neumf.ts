@@ -13,6 +13,7 @@ import { fillNormals, type RandomSource } from '../../random/index.ts'
 import { tasteObjective } from './item-fold-in.ts'
 import { createMovingTable } from './moving-table.ts'
 import { personMu } from './person-budget.ts'
+import { refusePersonScale } from './personal-budgets.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
 import {
@@ -257,6 +258,7 @@ function productOf(head: Head, left: readonly Float64Array[], gains: readonly nu
 }
 
 export async function fitPrivateNeuMf(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
+  refusePersonScale('neumf', request.personScale)
   const { positives, random, spend, onProgress, signal } = request
   const settings = request.parameters as Settings
   const plan = planOf(settings, privacy, positives.personCount, positives.itemCount)

@@ -48,6 +48,11 @@ export interface RankingFitRequest {
    * Trainers whose releases are sampled steps do not use it.
    */
   readonly release?: GaussianMechanism
+  /**
+   * Personal budgets: Float64Array[personCount], each in (0, 1]; the person's part of every statistic is multiplied by it, so that every release is
+   * that much weaker for them. Private: it follows what people chose. Absent: 1 for everybody. Trainers without `scalesPeople` refuse it.
+   */
+  readonly personScale?: Float64Array | undefined
   readonly onProgress?: (phase: string, done: number, total: number) => void
   readonly signal?: AbortSignal
   /** Worker threads that may be used; 1 = none. */
@@ -61,6 +66,8 @@ export interface RankingTrainer {
   readonly parameters: Readonly<Record<string, ParameterSpec>>
   /** Units it can be private for; none: `refusal` says why, and what to use instead. */
   readonly privateFor: readonly PrivacyUnit[]
+  /** Honours `personScale`: everything it reads of people is a sum with one bounded term a person. */
+  readonly scalesPeople?: true
   readonly refusal?: { readonly reason: string; readonly wayOut: string }
   /** Trains. Errors by what went wrong; `interrupted` after `signal`. */
   fit(request: RankingFitRequest): Promise<Ranker> | Ranker
