@@ -300,6 +300,28 @@ describe('a plan for people', () => {
     for (const each of noise) expect(each).toBeCloseTo(sigma / Math.sqrt(1 - 1 / 4), 6)
   })
 
+  test('whose row is emptied moves the count of adaptive clipping by no more than the half that it is paid for', () => {
+    const random = seededRandom(17)
+    const objective = objectives['taste (item-fold-in)']?.(random) as PersonObjective
+    const clipping: ClippingPolicy = {
+      kind: 'adaptive',
+      initialMaxGradNorm: 1e-3,
+      targetQuantile: 0.5,
+      learningRate: 0.2,
+      countNoiseStdDev: 10,
+    }
+    const centredCount = (own: Uint32Array, bound: number) => {
+      const summer = createClippedSummer(objective, clipping)
+      for (const history of [Uint32Array.of(1, 2), own]) summer.add({ history, targets: history }, bound, seededRandom(1))
+      return summer.batch.unclipped - summer.batch.units / 2
+    }
+    for (const bound of [1e-3, 1e3])
+      for (let kind = 0; kind < 7; kind++) {
+        const moved = centredCount(adversary(kind, random), bound) - centredCount(new Uint32Array(0), bound)
+        expect(Math.abs(moved)).toBeLessThanOrEqual(0.5)
+      }
+  })
+
   test('refuses ratings as the unit, data of another size, per-block clipping, and more than is left', async () => {
     const plan = planPersonSteps({ ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } })
     const ask = { ...base, sampling: 'people', sampleRate: 1, clipping: { kind: 'flat', maxGradNorm: 1 } } as const

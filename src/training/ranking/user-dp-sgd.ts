@@ -159,6 +159,7 @@ export interface ClippedBatch {
   /** Before `projectOut` is taken off: only what is left after that has the bound. */
   readonly sum: RowSums
   unclipped: number
+  /** Those who brought something: an empty row or slot is no unit. */
   units: number
 }
 
@@ -190,9 +191,11 @@ export function createClippedSummer(objective: PersonObjective, clipping: Clippi
     },
     /** @param bound the bound in force: `sensitivityOf(clipping)`, or where adaptive clipping has moved it */
     add(person: PersonRows, bound: number, random: RandomSource): void {
+      // Somebody without rows is nobody: counted as unclipped, they would differ by 1 from who is clipped, and the count is paid for ½ each.
+      if (person.targets.length === 0) return
       own.clear()
       batch.units++
-      if (person.targets.length > 0) objective.addGradient(person, own, random)
+      objective.addGradient(person, own, random)
       const whole = own.squaredNorm()
       let squaredNorm = whole
       if (projectOut) {
