@@ -15,6 +15,7 @@ const benchmarks: Record<string, () => Promise<(options: BenchOptions) => Promis
 const tables: Record<string, () => Promise<(args: readonly string[]) => Promise<void>>> = {
   'private-ranking': async () => (await import('./private-ranking.ts')).run,
   peers: async () => (await import('./peers.ts')).run,
+  'personal-budgets': async () => (await import('./personal-budgets.ts')).run,
   ranking: async () => (await import('./ranking.ts')).run,
   'ranking-quality': async () => (await import('./ranking-quality.ts')).run,
   'rating-model': async () => (await import('./rating-model.ts')).run,
