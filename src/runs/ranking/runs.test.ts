@@ -456,6 +456,26 @@ describe('a run that is stopped', () => {
     expect(readFileSync(join(out, files.model))).not.toEqual(readFileSync(join(unbroken, files.model)))
   })
 
+  test('forgets a model that an attempt had refused before it was killed', async () => {
+    const stop = new AbortController()
+    const io = { signal: stop.signal, onProgress: (phase: string) => phase.startsWith('train') && stop.abort() }
+    expect(await codeOf(() => trainRanking(request({ model: 'dpals' }), io))).toBe('interrupted')
+    writeFileSync(join(`${out}.partial`, rankingFiles.refused), 'a model of the first attempt')
+    const report = (await resumeAnyRun(out)) as RankingTrainReport
+    expect(report.gate?.saved).toBe('dpals')
+    expect(existsSync(join(out, rankingFiles.refused))).toBe(false)
+  })
+
+  test('because its model cannot be trained as asked has paid for nothing, its baseline included', async () => {
+    const inBatch = request({ model: 'bpr', parameters: { negativeSource: 1 } })
+    const space = { maxGradNorm: { low: 0.1, high: 1, log: true } }
+    const search = request({ model: 'bpr', tuning: { space, trials: 3, metric: 'ndcg@10', search: 'adaptive' } })
+    for (const asked of [inBatch, search]) {
+      expect(await codeOf(() => trainRanking(asked))).toBe('unsafe-plan')
+      expect(existsSync(`${out}.partial`)).toBe(false)
+    }
+  })
+
   test('is not resumed on other data', async () => {
     const own = join(scratch, 'own.csv')
     writeFileSync(own, readFileSync(tablePath))

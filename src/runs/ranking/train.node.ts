@@ -6,7 +6,7 @@
  * folder's journal before its noise was drawn. The figures on test people lie under `private/`.
  */
 import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { datasetSize, type Interactions, type RankingSplit, type RankingSplitOptions, splitForRanking } from '../../data/index.ts'
 import { TacetError } from '../../errors.ts'
@@ -161,6 +161,14 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
   const trainer = rankingTrainer(config.model)
   const common = { positives: split.train, itemTable: data.itemTable, ...(io.signal ? { signal: io.signal } : {}) }
   const onProgress = (phase: string, done: number, total: number) => io.onProgress?.(`train (${phase})`, done, total)
+  const sizes = { personCount: data.userIds.length, itemCount: data.itemIds.length }
+  const modelPrivacy = config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] }
+  const searchPlan =
+    config.tuning && config.privacy ? planSearch(trainer, config.tuning, config.privacy, plan?.alongside ?? [], sizes) : null
+  // What the model cannot do is refused here, before the baseline spends.
+  if (modelPrivacy && !config.tuning) trainer.plan?.({ parameters: config.parameters, privacy: modelPrivacy, ...sizes })
+  // An attempt that was killed after it fitted may have left the model it refused.
+  rmSync(join(folder, rankingFiles.refused), { force: true })
   const baselineFit = plan?.baseline
     ? await popularityTrainer.fit({
         ...common,
@@ -181,12 +189,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
           fixed: config.parameters,
           data,
           split,
-          plan:
-            config.privacy &&
-            planSearch(trainer, config.tuning, config.privacy, plan?.alongside ?? [], {
-              personCount: data.userIds.length,
-              itemCount: data.itemIds.length,
-            }),
+          plan: searchPlan,
           delta: config.privacy?.delta ?? 1,
           random: random.split('search'),
           spend: spendFor('search'),
@@ -207,7 +210,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
           ...common,
           timestamps: data.timestamps && timesOf(data.timestamps, split.trainRows),
           parameters: found?.best.parameters ?? config.parameters,
-          privacy: config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] },
+          privacy: modelPrivacy,
           random: random.split('model'),
           spend: config.privacy ? spendFor('model') : refuseToSpend,
           onProgress,
