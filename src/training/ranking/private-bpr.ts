@@ -179,7 +179,8 @@ export async function fitPrivateBpr(request: RankingFitRequest, privacy: Ranking
   const { itemCount } = positives
   const dimension = Math.max(1, columns.length)
   const itemFactors = new Float32Array(itemCount * dimension)
-  const lowest = Math.min(...bias)
+  // Not Math.min(...bias): a head of 10⁵ rows and more is too many arguments for a call.
+  const lowest = bias.reduce((least, b) => Math.min(least, b), Infinity)
   // Outside the head nobody has a vector: those items follow it, in popularity order.
   const itemBias = Float32Array.from(popularity, (p) => lowest - 4 + Math.min(3, Math.max(-3, (p * popularityMu) / 3)))
   for (const [row, item] of head.items.entries()) {

@@ -323,7 +323,7 @@ function assemble(
     return network.parameters.subarray(offset, offset + shape.reduce((count, extent) => count * extent, 1))
   }
   const [productRows, deepRows] = [block('embedding.item.product'), block('embedding.item.deep')]
-  const lowest = Math.min(...bias) - 20
+  const lowest = bias.reduce((least, b) => Math.min(least, b), Infinity) - 20
   // Outside the head nobody has a vector: those items follow it, in popularity order.
   for (const [item, p] of popularity.entries())
     productRows[item * (width + 1) + width] = lowest + Math.min(9, Math.max(-9, p * popularityMu))

@@ -476,6 +476,20 @@ test.each([
   expect(after === parametersBefore).toBe(true)
 })
 
+test('a catalogue of 140,000 items is not paid for in vain: bpr with lazy noise gives a model of it', async () => {
+  const trainer = rankingTrainer('bpr')
+  const itemCount = 140_000
+  const ranker = await trainer.fit({
+    positives: positivesFrom([[0, 1], [2, 3], [70_000]], itemCount),
+    itemTable: null,
+    parameters: resolveParameters(trainer, { lazyNoise: 1, steps: 1, privateDimension: 1 }),
+    privacy: { unit: 'user', epsilon: 3, delta: 1e-5, alongside: [] },
+    random: seededRandom(2),
+    spend: () => {},
+  })
+  expect(ranker.itemCount).toBe(itemCount)
+})
+
 test('row sums add, scale and clear; growing keeps what is there', () => {
   const tables = [
     { name: 'a', rows: 500, width: 3 },
