@@ -251,7 +251,7 @@ export function reportOf(facts: RankingFacts): string {
   return page({
     title: `${saved.name} on ${data.name}`,
     lead: spent
-      ? `Ranking model, private for ${unit} added or removed: ε = ${formatNumber(spent.epsilon)} at δ = ${spent.delta}.`
+      ? `Ranking model, private for the content of ${unit}${config.privacy?.unit === 'user' ? ' (that somebody is listed is public)' : ''}: ε = ${formatNumber(spent.epsilon)} at δ = ${spent.delta}.`
       : 'Ranking model trained without privacy.',
     ...(banner ? { banner } : {}),
     body: [
