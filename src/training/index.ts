@@ -66,6 +66,7 @@ export {
   personScales,
   priceByLevel,
   readPersonalBudgets,
+  spentByLevel,
 } from './ranking/personal-budgets.ts'
 export { pairwiseObjective } from './ranking/private-bpr.ts'
 export { rankingTrainer, rankingTrainers, resolveParameters } from './ranking/registry.ts'

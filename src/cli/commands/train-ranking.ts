@@ -30,6 +30,8 @@ export interface RankingFlags {
   param?: Record<string, number>
   keepAnyway?: boolean
   privateMetrics?: number
+  personalBudgets?: string
+  budgetLevels?: number[]
   threads?: number
 }
 
@@ -66,6 +68,14 @@ export function addRankingFlags(command: Command): void {
       ),
     )
     .addOption(
+      new Option('--personal-budgets <file>', 'ranking: lines user,epsilon: what each person allows; not listed: the lowest level'),
+    )
+    .addOption(
+      new Option('--budget-levels <e,e,…>', 'ranking: the ε people choose from, ascending, for example 1,4,8').argParser((text: string) =>
+        text.split(',').map(numberFlag('--budget-levels', { above: 0 })),
+      ),
+    )
+    .addOption(
       new Option('--threads <n>', 'threads that share the work, for speed only (default: 1; bias-factors needs none)').argParser(
         integerFlag('--threads', { atLeast: 1, atMost: 64 }),
       ),
@@ -91,6 +101,8 @@ export function rankingOptions(flags: RankingFlags): Partial<RunRequest> {
     parameters: flags.param,
     keepAnyway: flags.keepAnyway,
     privateMetrics: flags.privateMetrics,
+    personalBudgets: flags.personalBudgets,
+    budgetLevels: flags.budgetLevels,
     threads: flags.threads,
   })
 }

@@ -193,7 +193,14 @@ function trainRequest(flags: TrainFlags): RunRequest {
   if (data === undefined)
     refuse('--data is missing: there is nothing to train on', 'Name a data set: tacet train --data PATH --epsilon 1 --out DIR')
   if (out === undefined) refuse('--out is missing: a run needs a folder to be written to', 'Name one that does not exist: --out runs/first')
-  const asked = rest.noiseMultiplier !== undefined ? '--noise-multiplier' : rest.epsilon !== undefined ? '--epsilon' : undefined
+  const asked =
+    rest.noiseMultiplier !== undefined
+      ? '--noise-multiplier'
+      : rest.epsilon !== undefined
+        ? '--epsilon'
+        : rest.personalBudgets !== undefined
+          ? '--personal-budgets'
+          : undefined
   if (privacy && asked === undefined) {
     refuse(
       'no privacy setting: say how much this run may learn about one person',

@@ -5,7 +5,7 @@
 import type { RankingSplitKind, RankingSplitOptions } from '../../data/index.ts'
 import { checkNumber, TacetError } from '../../errors.ts'
 import type { PrivacyUnit } from '../../privacy/index.ts'
-import { type RankingTrainer, rankingTrainer, resolveParameters } from '../../training/index.ts'
+import { checkLevels, type RankingTrainer, rankingTrainer, resolveParameters } from '../../training/index.ts'
 import type { SearchConfig } from './search.ts'
 import type { RankingOptions, RunRequest } from './types.ts'
 
@@ -54,6 +54,8 @@ export interface RankingConfig {
   readonly split: RankingSplitOptions
   /** Null: no privacy. */
   readonly privacy: RankingRequestPrivacy | null
+  /** ε that people chose from, ascending, the last one the run's; who chose what is under private/. Absent: one ε for everybody. */
+  readonly budgetLevels?: readonly number[]
   readonly keepAnyway: boolean
   /** ε for releasing the metrics themselves, beside the model's; null: they are not released. */
   readonly privateMetrics: number | null
@@ -78,6 +80,8 @@ const onlyForRanking = {
   parameters: '--param',
   keepAnyway: '--keep-anyway',
   privateMetrics: '--private-metrics',
+  personalBudgets: '--personal-budgets',
+  budgetLevels: '--budget-levels',
 } as const satisfies Partial<Record<keyof RankingOptions, string>>
 
 /**
@@ -171,7 +175,8 @@ export function resolveRankingRequest(request: RunRequest): ResolvedRankingReque
       throw new TacetError('invalid-argument', `${flagOf(key)} and --param ${name} are the same setting`, { wayOut: 'give one of them' })
     parameters[name] = value as number
   }
-  const privacy = resolvePrivacy(request)
+  const levels = resolveLevels(request, trainer)
+  const privacy = resolvePrivacy(levels ? { ...request, epsilon: levels.at(-1) as number } : request)
   if (privateMetrics !== undefined) {
     checkNumber('private-metrics', privateMetrics, { above: 0 })
     if (privacy === null)
@@ -197,6 +202,7 @@ export function resolveRankingRequest(request: RunRequest): ResolvedRankingReque
       ...(heldOutUsers === undefined ? {} : { heldOutTest: heldOutUsers }),
     },
     privacy,
+    ...(levels ? { budgetLevels: levels } : {}),
     keepAnyway: request.keepAnyway ?? false,
     privateMetrics: privateMetrics ?? null,
     threads: threads ?? 1,
@@ -235,6 +241,29 @@ function resolveSearch(
   if (search.search !== 'random' && search.search !== 'adaptive')
     throw new TacetError('invalid-argument', `search "${search.search as string}" is not known; it must be random or adaptive`)
   return search
+}
+
+/** @throws TacetError invalid-argument, unsafe-plan for a model or another release that does not read people by scale */
+function resolveLevels(request: RunRequest, trainer: RankingTrainer): readonly number[] | null {
+  const { personalBudgets, budgetLevels: levels, epsilon, noPrivacy, privateMetrics, tuning } = request
+  if (personalBudgets === undefined && levels === undefined) return null
+  if (personalBudgets === undefined || levels === undefined)
+    throw new TacetError('invalid-argument', '--personal-budgets FILE and --budget-levels belong together', {
+      wayOut: 'give both, for example --personal-budgets budgets.csv --budget-levels 1,4,8',
+    })
+  checkLevels(levels)
+  if (noPrivacy)
+    throw new TacetError('invalid-argument', '--personal-budgets contradicts --no-privacy', { wayOut: 'leave one of them out' })
+  if (epsilon !== undefined && epsilon !== levels.at(-1))
+    throw new TacetError('invalid-argument', `--epsilon ${epsilon} is not the highest of the budget levels ${levels.join(', ')}`, {
+      wayOut: 'leave out --epsilon: it is the highest level',
+    })
+  const other = privateMetrics !== undefined ? '--private-metrics' : tuning !== undefined ? 'a search for settings' : null
+  if (!trainer.scalesPeople || other)
+    throw new TacetError('unsafe-plan', `${other ?? trainer.name} would spend the highest ε of people who chose less`, {
+      wayOut: other ? `leave out ${other} or --personal-budgets` : 'use popularity, content-popularity, dpals or item-gram',
+    })
+  return levels
 }
 
 function resolvePrivacy(request: RunRequest): RankingRequestPrivacy | null {
@@ -281,6 +310,8 @@ export function parseRankingConfig(value: Record<string, unknown>, folder: strin
   if (!object(config.data) || typeof config.data.path !== 'string') throw wrong('data')
   if (!object(config.split) || typeof config.split.kind !== 'string') throw wrong('split')
   if (config.seed !== null && !Number.isSafeInteger(config.seed)) throw wrong('seed')
+  if (config.budgetLevels !== undefined && !(Array.isArray(config.budgetLevels) && config.budgetLevels.every(Number.isFinite)))
+    throw wrong('budgetLevels')
   if (config.noiseSource !== (config.seed === null ? 'csprng' : 'seeded')) throw wrong('noiseSource')
   const { privacy } = config
   const inside = (number: unknown, above: number, below: number) => typeof number === 'number' && number > above && number < below

@@ -6,7 +6,7 @@ import type { Interactions, RankingSplit } from '../../data/index.ts'
 import type { Ranker } from '../../models/index.ts'
 import { type PrivacyEvent, type PublicFact, privacyStatement, type StatementInput } from '../../privacy/index.ts'
 import { barChart, formatNumber, type Html, html, page, table } from '../../report/index.ts'
-import { squaredMu } from '../../training/index.ts'
+import { spentByLevel, squaredMu } from '../../training/index.ts'
 import type { RankingConfig } from './config.ts'
 import { pricesOf, statedSpent } from './pricing.ts'
 import type { GateReport, RankingFigures, RankingPrivacyFile, RankingTrainReport, ReleasedMetrics } from './types.ts'
@@ -90,6 +90,7 @@ export function rankingStatement(facts: RankingFacts): StatementInput | null {
     split: { kind: split.kind, by: decidedBy[split.kind], testRows: null },
     touched: [
       ...gateTouched(privacy.gate),
+      ...levelsTouched(config, privacy),
       ...(privacy.releasedMetrics ? [{ what: 'noisy figures on test people (`--private-metrics`), in report.html', priced: true }] : []),
       {
         what: 'exact figures on test people',
@@ -107,6 +108,11 @@ export function rankingStatement(facts: RankingFacts): StatementInput | null {
         : []),
       `Test people${split.gatePeople ? ', and the people kept out for the comparison,' : ''} are chosen by keyed hashes of ids among those listed: that somebody is listed is public, what they did is not.`,
       'Journal, logs, the exact figures and the list of ids of people lie under private/ of the run folder and must stay in the training zone.',
+      ...(config.budgetLevels
+        ? [
+            '**Personal budgets**: the stated ε is that of people who chose the highest level. Who chose which level, and how many did, is not released.',
+          ]
+        : []),
       ...(saved.name === config.model
         ? []
         : [`The model asked for, ${config.model}, lost to private popularity and is under private/; it was a priced release too.`]),
@@ -126,6 +132,15 @@ const decidedBy: Readonly<Record<RankingSplit['kind'], StatementInput['split']['
 
 /** Whether the model reads genres and years of the catalogue. */
 const usesMetadata = ({ model, parameters }: RankingConfig) => model === 'content-popularity' || parameters['content'] === 1
+
+/** What people of each level of ε spent, all attempts together. */
+function levelsTouched({ budgetLevels, privacy }: RankingConfig, { parts }: RankingPrivacyFile): StatementInput['touched'] {
+  if (budgetLevels === undefined || privacy === null) return []
+  return spentByLevel(budgetLevels, { delta: privacy.delta, events: parts.map(({ event }) => event) }).map(({ level, epsilon }) => ({
+    what: `a person who chose ε = ${level}: ε ≤ ${formatNumber(epsilon)} at δ = ${privacy.delta}, their part of every release scaled down to it`,
+    priced: true,
+  }))
+}
 
 function gateTouched(gate: GateReport | null): StatementInput['touched'] {
   if (!gate || gate.event === null) return []

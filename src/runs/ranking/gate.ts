@@ -3,7 +3,7 @@
  * comparison itself is training's; here is who is kept out of training for it, what it and the baseline may spend inside the stated ε, and what
  * is reported. Pure.
  */
-import type { RankedPeople } from '../../data/index.ts'
+import { itemsOf, type Positives, positivesFrom, type RankedPeople } from '../../data/index.ts'
 import { evaluateRanker } from '../../evaluation/index.ts'
 import { type Ranker, topItems } from '../../models/index.ts'
 import { gaussianEpsilon, gaussianMu, type PrivacyEvent, type Spend } from '../../privacy/index.ts'
@@ -68,6 +68,23 @@ export function askGate(plan: GatePlan, { model, baseline, people, random, spend
     event: asked ? plan.event : null,
     epsilon: asked ? epsilonOfEvents([plan.event], delta) : 0,
     baselineEpsilon: plan.baseline?.epsilon ?? 0,
+  }
+}
+
+/** Those whose scale is 1: people who chose less than the highest ε have no say, and give nothing away. */
+export function atFullScale(people: RankedPeople, scale: Float64Array): RankedPeople {
+  const chosen = Array.from(people.users.keys()).filter((at) => scale[people.users[at] as number] === 1)
+  const pick = (matrix: Positives) =>
+    positivesFrom(
+      chosen.map((at) => itemsOf(matrix, at)),
+      matrix.itemCount,
+    )
+  return {
+    ...people,
+    users: Uint32Array.from(chosen, (at) => people.users[at] as number),
+    history: pick(people.history),
+    seen: pick(people.seen),
+    relevant: pick(people.relevant),
   }
 }
 

@@ -6,6 +6,8 @@ export const rankingFiles = {
   baseline: 'private/popularity.safetensors',
   /** The model asked for, where another one was saved in its place. */
   refused: 'private/refused.safetensors',
+  /** Who chose which level of ε: private, and read again by a resumed run. */
+  budgets: 'private/personal-budgets.json',
   /** What the fit decided: read again by an attempt that only finishes the folder. */
   fit: 'private/fit.json',
   /** Every trial of a search: neither their number nor the losers are released. */

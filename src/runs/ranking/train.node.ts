@@ -13,7 +13,14 @@ import { TacetError } from '../../errors.ts'
 import { encodeSafetensors, type Ranker } from '../../models/index.ts'
 import type { PrivacyEvent, Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
-import { popularityStage, rankingTrainer, resolveParameters } from '../../training/index.ts'
+import {
+  type PersonalBudgets,
+  personScales,
+  popularityStage,
+  rankingTrainer,
+  readPersonalBudgets,
+  resolveParameters,
+} from '../../training/index.ts'
 import { composeReleases } from '../events.ts'
 import { fingerprintOf } from '../fingerprint.node.ts'
 import {
@@ -35,7 +42,7 @@ import type { RunIo } from '../types.ts'
 import { tacetVersion } from '../version.ts'
 import { parseRankingConfig, type RankingConfig, resolveRankingRequest } from './config.ts'
 import { bannerOf, cardOf, qualityPageOf, type RankingFacts, reportOf, statementOf } from './documents.ts'
-import { askGate, gateOf, popularityItself } from './gate.ts'
+import { askGate, atFullScale, gateOf, popularityItself } from './gate.ts'
 import { measureRun, releaseFigures, splitReport } from './measure.ts'
 import { rankingFiles } from './names.ts'
 import { priceRanking, statedSpent } from './pricing.ts'
@@ -61,6 +68,7 @@ export async function trainRanking(request: RunRequest, io: RunIo = {}): Promise
     noiseSource: resolved.seed === null ? 'csprng' : 'seeded',
   }
   const split = splitOf(config, data)
+  const budgets = budgetsOf(request, data)
   stopIfAborted(io, 'stopped before training')
   const { folder, discard } = createWorkingFolder(out)
   const unlock = lockFolder(folder)
@@ -68,6 +76,7 @@ export async function trainRanking(request: RunRequest, io: RunIo = {}): Promise
   try {
     writeJsonAtomically(join(folder, files.config), config)
     writeJsonAtomically(join(folder, files.data), { fingerprint: fingerprintOf(data), userIds: data.userIds, itemIds: data.itemIds })
+    if (budgets) writeJsonAtomically(join(folder, rankingFiles.budgets), { ...budgets, levelOf: [...budgets.levelOf] })
     return await runAttempt({ folder, out, config, data, split, io, unlock, onSpend: () => (spentAnything = true) })
   } catch (error) {
     unlock()
@@ -159,7 +168,8 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
   const plan = gateOf(config, data.userIds.length)
   const popularityTrainer = rankingTrainer('popularity')
   const trainer = rankingTrainer(config.model)
-  const common = { positives: split.train, itemTable: data.itemTable, ...(io.signal ? { signal: io.signal } : {}) }
+  const personScale = scaleOfRun(folder, config, data.userIds.length)
+  const common = { positives: split.train, itemTable: data.itemTable, personScale, ...(io.signal ? { signal: io.signal } : {}) }
   const onProgress = (phase: string, done: number, total: number) => io.onProgress?.(`train (${phase})`, done, total)
   const sizes = { personCount: data.userIds.length, itemCount: data.itemIds.length }
   const modelPrivacy = config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] }
@@ -227,7 +237,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
         : askGate(plan, {
             model,
             baseline,
-            people: split.gatePeople,
+            people: personScale ? atFullScale(split.gatePeople, personScale) : split.gatePeople,
             random: random.split('gate'),
             spend: spendFor('gate'),
             keepAnyway: config.keepAnyway,
@@ -338,6 +348,26 @@ async function finishRun(
   unlock()
   publishFolder(folder, out)
   return report
+}
+
+/** What people chose, or null. @throws TacetError missing-file; invalid-argument with file and line */
+function budgetsOf({ personalBudgets: file, budgetLevels: levels }: RunRequest, { userIds }: Interactions): PersonalBudgets | null {
+  if (file === undefined || levels === undefined) return null
+  if (!existsSync(file))
+    throw new TacetError('missing-file', `there is no file ${file} of personal budgets`, { wayOut: 'check --personal-budgets' })
+  return readPersonalBudgets(readFileSync(file, 'utf8'), { levels, userIds, source: file })
+}
+
+/** The same for every attempt: read from the folder. @throws TacetError corrupt-run */
+function scaleOfRun(folder: string, { budgetLevels: levels, privacy }: RankingConfig, people: number): Float64Array | undefined {
+  if (levels === undefined || privacy === null) return undefined
+  const { levelOf } = readRunJson(folder, rankingFiles.budgets)
+  const known = (level: unknown) => Number.isInteger(level) && (level as number) >= 0 && (level as number) < levels.length
+  if (!Array.isArray(levelOf) || levelOf.length !== people || !levelOf.every(known))
+    throw new TacetError('corrupt-run', `${join(folder, rankingFiles.budgets)} is damaged`, {
+      wayOut: 'start a new run; what this one spent stays spent',
+    })
+  return personScales({ levels, levelOf: Uint8Array.from(levelOf) }, privacy.delta)
 }
 
 /** What each part of each attempt released, equal releases counted together. */

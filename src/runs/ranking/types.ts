@@ -23,6 +23,10 @@ export interface RankingOptions {
   readonly keepAnyway?: boolean
   /** Release the metrics themselves with noise, for at most this ε beside the model's own. */
   readonly privateMetrics?: number
+  /** Path of a file of `user,epsilon` lines: what each person allows. With `budgetLevels`. */
+  readonly personalBudgets?: string
+  /** The ε people may choose from, ascending; the last one is the run's. */
+  readonly budgetLevels?: readonly number[]
   /** Search for settings first (`tacet tune`). */
   readonly tuning?: SearchConfig
 }

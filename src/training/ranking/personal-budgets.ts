@@ -95,41 +95,47 @@ export function personScales({ levels, levelOf }: PersonalBudgets, delta: number
 export interface LevelPrice {
   /** ε that was promised. */
   readonly level: number
-  /** ε by the PLD accountant, ≤ level. */
+  /** ε by the PLD accountant. */
   readonly epsilon: number
   readonly mu: number
 }
 
+interface ScaledReleases {
+  readonly delta: number
+  /** Everything that reads people by scale, or not at all below the highest level: unsampled Gaussians. */
+  readonly events: readonly PrivacyEvent[]
+}
+
 /**
- * The price of each level's people, of releases that were planned for the highest level and read everybody by `personScales`.
- * @param events everything that reads people by scale, unsampled Gaussians
- * @throws TacetError unsafe-plan for another kind of event (a scale says nothing about its price), or if a level would be overspent
+ * What each level's people spend by releases that read everybody by `personScales`, whatever they come to.
+ * @throws TacetError unsafe-plan for another kind of event: a scale says nothing about its price
  */
-export function priceByLevel(
-  levels: readonly number[],
-  { delta, events }: { readonly delta: number; readonly events: readonly PrivacyEvent[] },
-): LevelPrice[] {
+export function spentByLevel(levels: readonly number[], { delta, events }: ScaledReleases): LevelPrice[] {
   const square = squaredMu(events)
   if (square === null)
     throw new TacetError('unsafe-plan', 'personal budgets by scale are for unsampled Gaussian releases, and this plan has others', {
       wayOut: 'Use popularity, content-popularity, dpals or item-gram.',
     })
   return levelScales(levels, delta).map((scale, at) => {
-    const level = levels[at] as number
     const mu = scale * Math.sqrt(square)
-    const epsilon =
-      mu === 0
-        ? 0
-        : pldAccountant()
-            .compose({ kind: 'gaussian', noiseMultiplier: 1 / mu })
-            .epsilon(delta).epsilon
+    const price = () =>
+      pldAccountant()
+        .compose({ kind: 'gaussian', noiseMultiplier: 1 / mu })
+        .epsilon(delta).epsilon
+    return { level: levels[at] as number, mu, epsilon: mu === 0 ? 0 : price() }
+  })
+}
+
+/** `spentByLevel` of a plan. @throws TacetError unsafe-plan also if a level would be overspent */
+export function priceByLevel(levels: readonly number[], releases: ScaledReleases): LevelPrice[] {
+  const prices = spentByLevel(levels, releases)
+  for (const { level, epsilon } of prices)
     if (!(epsilon <= level * (1 + 1e-9)))
       throw new TacetError('unsafe-plan', `a person who chose ε = ${level} would spend ${epsilon}`, {
         wayOut: 'Plan the releases for the highest level.',
         details: { level, epsilon },
       })
-    return { level, epsilon, mu }
-  })
+  return prices
 }
 
 /** A person's scale; 1 where nobody has one. */
