@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { positivesFrom } from '../../data/index.ts'
 import { seededRandom } from '../../random/index.ts'
 import { atFullScale } from './gate.ts'
-import { trainRanking } from './train.node.ts'
+import { resumeRankingRun, trainRanking } from './train.node.ts'
 import type { RunRequest } from './types.ts'
 
 let folder: string
@@ -73,6 +73,21 @@ describe('a run with personal budgets', () => {
     expect(existsSync(join(folder, 'refused'))).toBe(false)
     expect(existsSync(join(folder, 'refused.partial'))).toBe(false)
   })
+
+  test('finds the same choices when it is resumed, whatever the file says by then', async () => {
+    const [controller, before] = [new AbortController(), readFileSync(choices)]
+    const onProgress = (phase: string) => void (phase.includes('sweep') && controller.abort())
+    await expect(trainRanking(request('stopped'), { signal: controller.signal, onProgress })).rejects.toThrow(/stopped/)
+    try {
+      writeFileSync(choices, 'user,epsilon\n')
+      const report = await resumeRankingRun(join(folder, 'stopped'))
+      expect(report.attempts).toBe(2)
+      const { levelOf } = JSON.parse(readFileSync(join(folder, 'stopped/private/personal-budgets.json'), 'utf8'))
+      expect(levelOf.filter((level: number) => level === 2)).toHaveLength(75)
+    } finally {
+      writeFileSync(choices, before)
+    }
+  }, 30_000)
 
   test('asks only people of the highest level in the gate', () => {
     const rows = positivesFrom([[0], [1], [2]], 3)
