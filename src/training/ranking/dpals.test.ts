@@ -92,3 +92,18 @@ test('item moments are released when asked for, at a price of their own', () => 
   expect(plan({ sweeps: 3 })).toHaveLength(1 + 3 * 2)
   expect(plan({ sweeps: 3, itemMoments: 1 })).toHaveLength(1 + 3 * 3)
 })
+
+test('no row stops a fit that has paid: the smallest ridge there may be solves people of one item, of all, and of none', async () => {
+  const rows = [...Array.from({ length: 40 }, (_, item) => [item]), Array.from({ length: 40 }, (_, item) => item), []]
+  const fitWith = (ridge: number) =>
+    dpalsTrainer.fit({
+      positives: positivesFrom(Array.from({ length: 6 }, () => rows).flat(), 40),
+      itemTable: null,
+      parameters: resolveParameters(dpalsTrainer, { ridge, unobservedWeight: 0, dimension: 24 }),
+      privacy: { unit: 'user', epsilon: 4, delta: 1e-6, alongside: [] },
+      random: seededRandom(3),
+      spend: () => {},
+    })
+  expect((await fitWith(0.01)).itemCount).toBe(40)
+  expect(() => fitWith(1e-9)).toThrow('ridge')
+})

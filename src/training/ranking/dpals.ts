@@ -42,7 +42,8 @@ const parameters = {
   itemMoments: { default: 0, atLeast: 0, atMost: 1, integer: true, about: '1: release second moments item by item, as published' },
   weightPower: { default: 0.25, atLeast: 0, atMost: 2, about: 'a row weighs (popularity of its item)^−power' },
   unobservedWeight: { default: 0.4, atLeast: 0, about: 'weight of the items a person does not have, against 1' },
-  ridge: { default: 0.5, above: 0, about: 'added to the diagonal of a person’s system (item vectors have mean square norm 1)' },
+  // Not near 0: a system that one person's rows leave singular would stop the fit, after it paid, with an error that tells of these rows.
+  ridge: { default: 0.5, atLeast: 0.01, about: 'added to the diagonal of a person’s system (item vectors have mean square norm 1)' },
   noiseRidge: { default: 8, atLeast: 0, about: 'ridge of an item’s system, in standard deviations of its noise' },
   popularityBlend: { default: 0.3, atLeast: 0, about: 'standard deviations of popularity added to a standardised score' },
   rowFloor,
