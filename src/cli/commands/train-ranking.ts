@@ -154,6 +154,9 @@ export function describeRankingTraining(report: RankingTrainReport): string[] {
     ...(gate && model !== 'popularity' ? describeGate(model, gate) : []),
     ...quality.map((text, index) => line(index === 0 ? 'quality' : '', text)),
     under(candidatesInWords(report.candidates)),
+    ...(privacy
+      ? [under('exact figures and counts of private rows, not covered by ε: keep them inside (--private-metrics E releases some)')]
+      : []),
     ...(report.releasedMetrics
       ? [
           line(
