@@ -32,7 +32,7 @@ export function checkLevels(levels: readonly number[]): void {
  * Reads `user,epsilon` lines. People who are not listed have the strictest level. Blank lines, lines that begin with #, and a first line
  * `user,epsilon` are passed over. Ids may hold commas: the last one counts.
  * @param source its name, for errors
- * @throws TacetError invalid-data with file and line for an id that is not there, a value that is no level, or a person named twice
+ * @throws TacetError invalid-argument with file and line for an id that is not there, a value that is no level, or a person named twice
  */
 export function readPersonalBudgets(
   text: string,
