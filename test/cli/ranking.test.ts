@@ -105,6 +105,7 @@ test('people read what was promised, what the gate found, what came out, and the
   for (const label of ['data', 'split', 'model', 'privacy', 'gate', 'quality', 'time', 'saved'])
     expect(stdout).toMatch(new RegExp(`^${label} +\\S`, 'm'))
   expect(stdout).toContain('δ = 1e-6 per person')
+  expect(stdout).toContain('not covered by ε: keep them inside')
   expect(stdout).toMatch(/private popularity +0\.\d{4}/)
   expect(stdout).toMatch(/next: .* recommend .*for-people/)
 })
