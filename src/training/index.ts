@@ -49,7 +49,7 @@ export {
 } from './ranking/item-gram-conformance.ts'
 export { createLazyTable, type LazyTable, requirePlainSgd } from './ranking/lazy-noise.ts'
 export { createNormalStream, type NormalStream } from './ranking/normal-stream.ts'
-export { squaredMu } from './ranking/person-budget.ts'
+export { budgetOfMu, squaredMu } from './ranking/person-budget.ts'
 export {
   checkNoPersonVectors,
   type PersonScene,

@@ -115,6 +115,17 @@ test('the comparison takes 2 % of μ², is spent before the answer, and only onc
   expect(drawn).toBe(0)
 })
 
+test('the baseline spends its share and no more, where its ε alone would be 0 too', () => {
+  for (const [epsilon, delta] of [
+    [2, 1e-6],
+    [0.01, 0.01],
+  ] as const) {
+    const { baseline, alongside } = gateOf({ privacy: { unit: 'user', epsilon, delta }, model: 'bpr' }, 2_000) as GatePlan
+    const [, planned] = alongside as readonly { readonly noiseMultiplier?: number }[]
+    expect(gaussianMu(baseline as NonNullable<typeof baseline>) * (planned?.noiseMultiplier as number)).toBeCloseTo(1, 6)
+  }
+})
+
 test('a model that everybody is better off with is kept, one that everybody is worse off with is not (each wrong less than once in a million)', () => {
   // 300 people are 19 standard deviations of the noise from zero, where the verdict turns.
   for (let seed = 0; seed < 40; seed++) {

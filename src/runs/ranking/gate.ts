@@ -6,9 +6,9 @@
 import { itemsOf, type Positives, positivesFrom, type RankedPeople } from '../../data/index.ts'
 import { evaluateRanker } from '../../evaluation/index.ts'
 import { type Ranker, topItems } from '../../models/index.ts'
-import { gaussianEpsilon, gaussianMu, type PrivacyEvent, type Spend } from '../../privacy/index.ts'
+import { gaussianMu, type PrivacyEvent, type Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
-import { baselineEvent, decideGate, gateEvent, peopleForGate, type RankingPrivacy } from '../../training/index.ts'
+import { baselineEvent, budgetOfMu, decideGate, gateEvent, peopleForGate, type RankingPrivacy } from '../../training/index.ts'
 import type { RankingConfig } from './config.ts'
 import { epsilonOfEvents } from './pricing.ts'
 import type { GateReport } from './types.ts'
@@ -34,7 +34,7 @@ export function gateOf({ privacy, model }: Pick<RankingConfig, 'privacy' | 'mode
     event,
     baseline: own && {
       ...privacy,
-      epsilon: gaussianEpsilon({ mu: gaussianMu(privacy) * Math.sqrt(own.share), delta: privacy.delta }),
+      ...budgetOfMu(gaussianMu(privacy) * Math.sqrt(own.share), privacy.delta),
       alongside: [],
     },
     alongside: [event, ...(own ? [own.event] : [])],

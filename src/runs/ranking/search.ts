@@ -10,7 +10,6 @@ import type { Ranker } from '../../models/index.ts'
 import {
   calibrate,
   drawTrials,
-  gaussianEpsilon,
   type PrivacyEvent,
   priceRandomSearch,
   releaseGaussian,
@@ -19,7 +18,7 @@ import {
   trialsOfMean,
 } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
-import { type RankingTrainer, resolveParameters, squaredMu } from '../../training/index.ts'
+import { budgetOfMu, type RankingTrainer, resolveParameters, squaredMu } from '../../training/index.ts'
 import type { RankingRequestPrivacy } from './config.ts'
 
 /** From where a setting is drawn. */
@@ -107,7 +106,7 @@ export function planSearch(
 
 export interface Trial {
   readonly parameters: Readonly<Record<string, number>>
-  /** Mean over validation people; noisy under privacy. */
+  /** Mean over validation people. Under privacy the sum is noisy and priced, the number it is divided by exact: it stays inside. */
   readonly score: number
 }
 
@@ -177,7 +176,7 @@ export async function searchSettings(request: SearchRequest): Promise<SearchOutc
       positives: train,
       itemTable: data.itemTable,
       parameters,
-      privacy: plan && { unit: 'user', epsilon: gaussianEpsilon({ mu: plan.trainingMu, delta }), delta, alongside: [] },
+      privacy: plan && { unit: 'user', ...budgetOfMu(plan.trainingMu, delta), alongside: [] },
       random: own.split('model'),
       spend: (event) => {
         paid += squaredMu([event]) ?? Number.POSITIVE_INFINITY

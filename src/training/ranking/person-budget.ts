@@ -4,7 +4,7 @@
  * ones, as long as each μᵢ was fixed beforehand. Anything else beside it is priced by the PLD accountant, a little on the safe side.
  */
 import { TacetError } from '../../errors.ts'
-import { calibrate, gaussianMu, type PrivacyEvent } from '../../privacy/index.ts'
+import { calibrate, gaussianDelta, gaussianEpsilon, gaussianMu, type PrivacyEvent } from '../../privacy/index.ts'
 import type { RankingPrivacy } from './trainer.ts'
 
 /** Why a trainer of this kind makes no promise to a single rating, and what to ask for instead. */
@@ -40,6 +40,18 @@ export function personMu(model: string, privacy: RankingPrivacy): number {
       },
     })
   return own
+}
+
+/**
+ * (ε, δ) that say μ: δ as given, or smaller where μ is within that δ alone. There ε = 0 would say no longer how small μ is, and whoever read it
+ * back would spend more.
+ * @param mu > 0
+ */
+export function budgetOfMu(mu: number, delta: number): { readonly epsilon: number; readonly delta: number } {
+  const epsilon = gaussianEpsilon({ mu, delta })
+  if (epsilon > 0) return { epsilon, delta }
+  const smaller = gaussianDelta({ mu, epsilon: 0 }) / 2
+  return { epsilon: gaussianEpsilon({ mu, delta: smaller }), delta: smaller }
 }
 
 /** Σ 1/σᵢ² of unsampled Gaussian events; null if any is of another kind. */
