@@ -178,7 +178,7 @@ export function resolveRankingRequest(request: RunRequest): ResolvedRankingReque
   const levels = resolveLevels(request, trainer)
   const privacy = resolvePrivacy(levels ? { ...request, epsilon: levels.at(-1) as number } : request)
   if (privateMetrics !== undefined) {
-    checkNumber('private-metrics', privateMetrics, { above: 0 })
+    checkNumber('private-metrics', privateMetrics, { atLeast: 1e-4 })
     if (privacy === null)
       throw new TacetError('invalid-argument', '--private-metrics contradicts --no-privacy: the model itself reveals more', {
         wayOut: 'leave one of them out',

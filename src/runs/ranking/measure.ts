@@ -7,7 +7,7 @@ import { type Candidates, evaluateRanker, freeze, openTest } from '../../evaluat
 import { createPopularity, type Ranker } from '../../models/index.ts'
 import type { Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
-import { privateMetrics } from '../../training/index.ts'
+import { type PrivateMetricsPlan, planPrivateMetrics, releasePrivateMetrics } from '../../training/index.ts'
 import type { RunIo } from '../types.ts'
 import type { RankingFigures, RankingSplitReport, RankingTrainReport, ReleasedMetrics } from './types.ts'
 
@@ -83,15 +83,20 @@ export function splitReport({ kind, description, counts }: RankingSplit, testRow
 /** Few, since each takes its share of the budget. */
 const releasedMetricNames = ['ndcg@10', 'recall@20', 'hr@10']
 
+/** What `releaseFigures` will spend; thrown here, before anything is, where there is no such plan. */
+export const planFigures = (budget: { readonly epsilon: number; readonly delta: number }) => planPrivateMetrics(releasedMetricNames, budget)
+
 /** Noisy figures of a released model on the test people. Spends one event before it draws. */
 export function releaseFigures(
   split: RankingSplit,
   model: Ranker,
-  options: { readonly epsilon: number; readonly delta: number; readonly random: RandomSource; readonly spend: Spend },
+  plan: PrivateMetricsPlan,
+  options: { readonly random: RandomSource; readonly spend: Spend },
 ): ReleasedMetrics {
   const { perPerson, candidates } = evaluateRanker(model, openTest(split, freeze(model)), { metrics: [] })
-  const { epsilon, figures, people } = privateMetrics(
-    Object.fromEntries(releasedMetricNames.map((name) => [name, perPerson(name)])),
+  const { epsilon, figures, people } = releasePrivateMetrics(
+    Object.fromEntries(plan.metrics.map((name) => [name, perPerson(name)])),
+    plan,
     options,
   )
   return { epsilon, figures, people, candidates }

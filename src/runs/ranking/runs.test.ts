@@ -264,6 +264,11 @@ describe('the gate', () => {
 })
 
 describe('metrics that are released', () => {
+  test('at an ε that no noise is planned for end the run before anything is spent', async () => {
+    expect(await codeOf(() => trainRanking(request({ privateMetrics: 1e-9 })))).toBe('invalid-argument')
+    expect(existsSync(`${out}.partial`)).toBe(false)
+  })
+
   test('are noisy, on the bill, and in the public files', async () => {
     const report = await trainRanking(request({ privateMetrics: 2 }))
     expect(report.privacy?.epsilon).toBeGreaterThan(8)

@@ -43,7 +43,7 @@ import { tacetVersion } from '../version.ts'
 import { parseRankingConfig, type RankingConfig, resolveRankingRequest } from './config.ts'
 import { bannerOf, cardOf, qualityPageOf, type RankingFacts, reportOf, statementOf } from './documents.ts'
 import { askGate, atFullScale, gateOf, popularityItself } from './gate.ts'
-import { measureRun, releaseFigures, splitReport } from './measure.ts'
+import { measureRun, planFigures, releaseFigures, splitReport } from './measure.ts'
 import { rankingFiles } from './names.ts'
 import { priceRanking, statedSpent } from './pricing.ts'
 import { readRanker } from './read.node.ts'
@@ -177,6 +177,10 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
     config.tuning && config.privacy ? planSearch(trainer, config.tuning, config.privacy, plan?.alongside ?? [], sizes) : null
   // What the model cannot do is refused here, before the baseline spends.
   if (modelPrivacy && !config.tuning) trainer.plan?.({ parameters: config.parameters, privacy: modelPrivacy, ...sizes })
+  const figuresPlan =
+    config.privacy === null || config.privateMetrics === null
+      ? null
+      : planFigures({ epsilon: config.privateMetrics, delta: config.privacy.delta })
   // An attempt that was killed after it fitted may have left the model it refused.
   rmSync(join(folder, rankingFiles.refused), { force: true })
   const baselineFit = plan?.baseline
@@ -249,14 +253,7 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
   writeRanker(join(folder, files.model), kept)
   const trainSeconds = (performance.now() - startedAt) / 1000
   const releasedMetrics =
-    config.privacy === null || config.privateMetrics === null
-      ? null
-      : releaseFigures(split, kept, {
-          epsilon: config.privateMetrics,
-          delta: config.privacy.delta,
-          random: random.split('metrics'),
-          spend: spendFor('metrics'),
-        })
+    figuresPlan && releaseFigures(split, kept, figuresPlan, { random: random.split('metrics'), spend: spendFor('metrics') })
   const tuning: TuningReport | null =
     config.tuning && found ? { ...config.tuning, parameters: found.best.parameters, score: found.best.score } : null
   const facts: FitFacts = { trainSeconds, gate, releasedMetrics, tuning }
