@@ -259,9 +259,9 @@ function resolveLevels(request: RunRequest, trainer: RankingTrainer): readonly n
       wayOut: 'leave out --epsilon: it is the highest level',
     })
   const other = privateMetrics !== undefined ? '--private-metrics' : tuning !== undefined ? 'a search for settings' : null
-  if (!trainer.scalesPeople || other)
+  if (!(trainer.scalesPeople || trainer.levelEvents) || other)
     throw new TacetError('unsafe-plan', `${other ?? trainer.name} would spend the highest ε of people who chose less`, {
-      wayOut: other ? `leave out ${other} or --personal-budgets` : 'use popularity, content-popularity, dpals or item-gram',
+      wayOut: other ? `leave out ${other} or --personal-budgets` : 'use popularity, content-popularity, dpals, item-gram or item-fold-in',
     })
   return levels
 }

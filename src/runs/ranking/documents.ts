@@ -6,8 +6,9 @@ import type { Interactions, RankingSplit } from '../../data/index.ts'
 import type { Ranker } from '../../models/index.ts'
 import { type PrivacyEvent, type PublicFact, privacyStatement, type StatementInput } from '../../privacy/index.ts'
 import { barChart, formatNumber, type Html, html, page, table } from '../../report/index.ts'
-import { spentByLevel, squaredMu } from '../../training/index.ts'
+import { rankingTrainer, spentByLevel, squaredMu } from '../../training/index.ts'
 import type { RankingConfig } from './config.ts'
+import { gateOf } from './gate.ts'
 import { pricesOf, statedSpent } from './pricing.ts'
 import type { GateReport, RankingFigures, RankingPrivacyFile, RankingTrainReport, ReleasedMetrics } from './types.ts'
 
@@ -90,7 +91,7 @@ export function rankingStatement(facts: RankingFacts): StatementInput | null {
     split: { kind: split.kind, by: decidedBy[split.kind], testRows: null },
     touched: [
       ...gateTouched(privacy.gate),
-      ...levelsTouched(config, privacy),
+      ...levelsTouched(facts, privacy),
       ...(privacy.releasedMetrics ? [{ what: 'noisy figures on test people (`--private-metrics`), in report.html', priced: true }] : []),
       {
         what: 'exact figures on test people',
@@ -134,10 +135,19 @@ const decidedBy: Readonly<Record<RankingSplit['kind'], StatementInput['split']['
 const usesMetadata = ({ model, parameters }: RankingConfig) => model === 'content-popularity' || parameters['content'] === 1
 
 /** What people of each level of ε spent, all attempts together. */
-function levelsTouched({ budgetLevels, privacy }: RankingConfig, { parts }: RankingPrivacyFile): StatementInput['touched'] {
-  if (budgetLevels === undefined || privacy === null) return []
-  return spentByLevel(budgetLevels, { delta: privacy.delta, events: parts.map(({ event }) => event) }).map(({ level, epsilon }) => ({
-    what: `a person who chose ε = ${level}: ε ≤ ${formatNumber(epsilon)} at δ = ${privacy.delta}, their part of every release scaled down to it`,
+function levelsTouched({ config, data }: RankingFacts, { parts }: RankingPrivacyFile): StatementInput['touched'] {
+  const { budgetLevels: levels, privacy, parameters, model } = config
+  if (levels === undefined || privacy === null) return []
+  const trainer = rankingTrainer(model)
+  const sizes = { personCount: data.userIds.length, itemCount: data.itemIds.length }
+  const alongside = gateOf(config, sizes.personCount)?.alongside ?? []
+  const once = trainer.levelEvents?.({ parameters, privacy: { ...privacy, alongside }, ...sizes, levels })
+  const fits = parts.filter(({ part }) => part === 'model').length
+  const own = once?.map((events) => events.map((event): PrivacyEvent => (fits > 1 ? { kind: 'repeated', times: fits, event } : event)))
+  const events = parts.filter(({ part }) => own === undefined || part !== 'model').map(({ event }) => event)
+  const how = own ? 'drawn into fewer steps for it' : 'their part of every release scaled down to it'
+  return spentByLevel(levels, { delta: privacy.delta, events, ...(own ? { own } : {}) }).map(({ level, epsilon }) => ({
+    what: `a person who chose ε = ${level}: ε ≤ ${formatNumber(epsilon)} at δ = ${privacy.delta}, ${how}`,
     priced: true,
   }))
 }

@@ -168,15 +168,26 @@ async function fitAll(attempt: Attempt, journal: Journal, number: number, random
   const plan = gateOf(config, data.userIds.length)
   const popularityTrainer = rankingTrainer('popularity')
   const trainer = rankingTrainer(config.model)
-  const personScale = scaleOfRun(folder, config, data.userIds.length)
-  const common = { positives: split.train, itemTable: data.itemTable, personScale, ...(io.signal ? { signal: io.signal } : {}) }
+  const personBudgets = budgetsOfRun(folder, config, data.userIds.length)
+  const personScale = personBudgets && config.privacy ? personScales(personBudgets, config.privacy.delta) : undefined
+  const common = {
+    positives: split.train,
+    itemTable: data.itemTable,
+    personScale,
+    personBudgets,
+    ...(io.signal ? { signal: io.signal } : {}),
+  }
   const onProgress = (phase: string, done: number, total: number) => io.onProgress?.(`train (${phase})`, done, total)
   const sizes = { personCount: data.userIds.length, itemCount: data.itemIds.length }
   const modelPrivacy = config.privacy && { ...config.privacy, alongside: plan?.alongside ?? [] }
   const searchPlan =
     config.tuning && config.privacy ? planSearch(trainer, config.tuning, config.privacy, plan?.alongside ?? [], sizes) : null
   // What the model cannot do is refused here, before the baseline spends.
-  if (modelPrivacy && !config.tuning) trainer.plan?.({ parameters: config.parameters, privacy: modelPrivacy, ...sizes })
+  if (modelPrivacy && !config.tuning) {
+    const { parameters } = config
+    trainer.plan?.({ parameters, privacy: modelPrivacy, ...sizes })
+    if (config.budgetLevels) trainer.levelEvents?.({ parameters, privacy: modelPrivacy, ...sizes, levels: config.budgetLevels })
+  }
   const figuresPlan =
     config.privacy === null || config.privateMetrics === null
       ? null
@@ -356,7 +367,7 @@ function budgetsOf({ personalBudgets: file, budgetLevels: levels }: RunRequest, 
 }
 
 /** The same for every attempt: read from the folder. @throws TacetError corrupt-run */
-function scaleOfRun(folder: string, { budgetLevels: levels, privacy }: RankingConfig, people: number): Float64Array | undefined {
+function budgetsOfRun(folder: string, { budgetLevels: levels, privacy }: RankingConfig, people: number): PersonalBudgets | undefined {
   if (levels === undefined || privacy === null) return undefined
   const { levelOf } = readRunJson(folder, rankingFiles.budgets)
   const known = (level: unknown) => Number.isInteger(level) && (level as number) >= 0 && (level as number) < levels.length
@@ -364,7 +375,7 @@ function scaleOfRun(folder: string, { budgetLevels: levels, privacy }: RankingCo
     throw new TacetError('corrupt-run', `${join(folder, rankingFiles.budgets)} is damaged`, {
       wayOut: 'start a new run; what this one spent stays spent',
     })
-  return personScales({ levels, levelOf: Uint8Array.from(levelOf) }, privacy.delta)
+  return { levels, levelOf: Uint8Array.from(levelOf) }
 }
 
 /** What each part of each attempt released, equal releases counted together. */

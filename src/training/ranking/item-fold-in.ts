@@ -18,12 +18,12 @@ import { createItemFoldIn, type Ranker } from '../../models/index.ts'
 import type { PrivacyEvent } from '../../privacy/index.ts'
 import { createMovingTable, type TableFactors } from './moving-table.ts'
 import { personOnly } from './person-budget.ts'
-import { refusePersonScale } from './personal-budgets.ts'
+import { atRate, checkPersonScale, levelRates, levelScales, type PersonalBudgets, refusePersonScale } from './personal-budgets.ts'
 import { type Head, headOf, restrictedTo } from './popular-head.ts'
 import { releasePopularity, rowFloor } from './popularity.ts'
-import { factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
+import { type FactorPlan, factorEvents, personSamplingParameters, planFactors } from './private-factors.ts'
 import type { ParameterSpec, RankingFitRequest, RankingPrivacy, RankingTrainer } from './trainer.ts'
-import { createClippedSummer, type PersonObjective, personUnits, removeDirection, runPersonSteps } from './user-dp-sgd.ts'
+import { createClippedSummer, type PersonObjective, type PersonPlan, personUnits, removeDirection, runPersonSteps } from './user-dp-sgd.ts'
 
 const name = 'item-fold-in'
 
@@ -153,20 +153,20 @@ function assemble(
 // --- training --------------------------------------------------------------------------------------------------------------------------
 
 async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy): Promise<Ranker> {
-  refusePersonScale(name, request.personScale)
-  const { positives, random, spend, onProgress, signal } = request
+  const { positives, random, spend, onProgress, signal, personScale, personBudgets } = request
+  // A scale alone does not say which ε it is of.
+  if (personBudgets === undefined) refusePersonScale(name, personScale)
+  checkPersonScale(name, personScale, positives.personCount, privacy)
   const settings = request.parameters as Settings
-  const {
-    popularityMu,
-    steps,
-    head: size,
-    dimensions,
-  } = planFactors(name, settings, privacy, { ...positives, dimensions: settings.dimensions })
+  const plan = planFactors(name, settings, privacy, { ...positives, dimensions: settings.dimensions })
+  const { popularityMu, steps, head: size, dimensions } = plan
+  const keep = personBudgets && keptByLevel(personBudgets, ratesOf(plan, privacy, personBudgets.levels), steps)
   const popularity = releasePopularity(positives, {
     mu: popularityMu,
     floor: settings.rowFloor,
     random: random.split('popularity'),
     spend,
+    personScale,
   })
   const head = headOf(popularity, size, settings.damping, 1 / popularityMu)
   const moving = createMovingTable(size, dimensions, head.direction, settings.retention, random.split('initial table'))
@@ -177,6 +177,7 @@ async function fitPrivately(request: RankingFitRequest, privacy: RankingPrivacy)
     plan: steps,
     random,
     apply: moving.apply,
+    keep,
     onStep: (step) => onProgress?.('steps', step + 1, settings.steps),
     ...(signal ? { signal } : {}),
   })
@@ -225,5 +226,29 @@ export const itemFoldInTrainer: RankingTrainer = {
     const { dimensions } = settings as Settings
     return factorEvents(planFactors(name, settings as Settings, privacy, { personCount, itemCount, dimensions }))
   },
+  levelEvents({ parameters: settings, privacy, personCount, itemCount, levels }) {
+    const { dimensions } = settings as Settings
+    const plan = planFactors(name, settings as Settings, privacy, { personCount, itemCount, dimensions })
+    const scales = levelScales(levels, privacy.delta)
+    return ratesOf(plan, privacy, levels).map((rate, at) => [
+      { kind: 'gaussian', noiseMultiplier: 1 / (plan.popularityMu * (scales[at] as number)) },
+      atRate(plan.steps.event, rate),
+    ])
+  },
   fit: (request) => (request.privacy === null ? fitExactly(request) : fitPrivately(request, request.privacy)),
+}
+
+/** Chance a step of each level's people. */
+function ratesOf({ steps, popularityEvent }: FactorPlan, { delta, alongside }: RankingPrivacy, levels: readonly number[]): number[] {
+  if (steps.sampling !== 'people')
+    throw new TacetError('unsafe-plan', `${name} samples interactions here, and personal budgets sample people`, {
+      wayOut: 'Use --param sampling=1.',
+    })
+  const { sampleRate } = steps.plan
+  if (typeof sampleRate !== 'number') throw new TacetError('internal', 'a schedule of sampling rates has no rate by level')
+  return levelRates(levels, { delta, steps: steps.event, sampleRate, beside: [popularityEvent, ...alongside] })
+}
+
+function keptByLevel({ levelOf }: PersonalBudgets, rates: readonly number[], { plan }: PersonPlan): Float64Array {
+  return Float64Array.from(levelOf, (level) => (rates[level] as number) / (plan.sampleRate as number))
 }

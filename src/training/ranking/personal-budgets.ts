@@ -3,11 +3,13 @@
  * Who chose what is private: it is read where the rows are read, and never released.
  *
  * By scale, for trainers whose releases are Gaussian: a person's term of every statistic is multiplied by s = μ(their ε)/μ(largest ε), so that the
- * same releases are μ(their ε)-GDP for them. Not for trainers of sampled steps: a scaled gradient that is clipped again would not be smaller, and
- * the price of a sampled step is not linear in μ. Those refuse.
+ * same releases are μ(their ε)-GDP for them.
+ *
+ * By sampling, for user-sampled DP-SGD (Boenisch et al. 2023, *Sample*): noise, steps and the highest rate are those of the highest level, and a
+ * person of a lower one takes part in a step with the smaller chance at which all of it costs them no more than their ε.
  */
 import { checkNumber, TacetError } from '../../errors.ts'
-import { gaussianMu, type PrivacyEvent, pldAccountant } from '../../privacy/index.ts'
+import { calibrate, gaussianMu, type PrivacyEvent, pldAccountant } from '../../privacy/index.ts'
 import { squaredMu } from './person-budget.ts'
 import type { RankingPrivacy } from './trainer.ts'
 
@@ -97,20 +99,23 @@ export interface LevelPrice {
   readonly level: number
   /** ε by the PLD accountant. */
   readonly epsilon: number
-  readonly mu: number
+  /** Null where anything is sampled. */
+  readonly mu: number | null
 }
 
 interface ScaledReleases {
   readonly delta: number
   /** Everything that reads people by scale, or not at all below the highest level: unsampled Gaussians. */
   readonly events: readonly PrivacyEvent[]
+  /** What else each level's people spend, level by level: a trainer's `levelEvents`. */
+  readonly own?: readonly (readonly PrivacyEvent[])[]
 }
 
 /**
  * What each level's people spend by releases that read everybody by `personScales`, whatever they come to.
  * @throws TacetError unsafe-plan for another kind of event: a scale says nothing about its price
  */
-export function spentByLevel(levels: readonly number[], { delta, events }: ScaledReleases): LevelPrice[] {
+export function spentByLevel(levels: readonly number[], { delta, events, own }: ScaledReleases): LevelPrice[] {
   const square = squaredMu(events)
   if (square === null)
     throw new TacetError('unsafe-plan', 'personal budgets by scale are for unsampled Gaussian releases, and this plan has others', {
@@ -118,11 +123,9 @@ export function spentByLevel(levels: readonly number[], { delta, events }: Scale
     })
   return levelScales(levels, delta).map((scale, at) => {
     const mu = scale * Math.sqrt(square)
-    const price = () =>
-      pldAccountant()
-        .compose({ kind: 'gaussian', noiseMultiplier: 1 / mu })
-        .epsilon(delta).epsilon
-    return { level: levels[at] as number, mu, epsilon: mu === 0 ? 0 : price() }
+    const all: PrivacyEvent[] = [...(mu === 0 ? [] : [{ kind: 'gaussian', noiseMultiplier: 1 / mu } as const]), ...(own?.[at] ?? [])]
+    const { epsilon } = all.reduce((accountant, event) => accountant.compose(event), pldAccountant()).epsilon(delta)
+    return { level: levels[at] as number, mu: own === undefined ? mu : null, epsilon }
   })
 }
 
@@ -136,6 +139,45 @@ export function priceByLevel(levels: readonly number[], releases: ScaledReleases
         details: { level, epsilon },
       })
   return prices
+}
+
+/** Steps as somebody meets them who takes part with this chance: `event` is a repeated Gaussian, sampled by Poisson or not at all. */
+export function atRate(event: PrivacyEvent, sampleRate: number): PrivacyEvent {
+  if (event.kind === 'repeated') return { ...event, event: atRate(event.event, sampleRate) }
+  if (event.kind === 'poisson-sampled') return { ...event, sampleRate }
+  if (event.kind === 'gaussian') return sampleRate === 1 ? event : { kind: 'poisson-sampled', sampleRate, event }
+  throw new TacetError('unsafe-plan', `steps that are ${event.kind} cannot be sampled by level`, {
+    wayOut: 'Sample people: --param sampling=1.',
+  })
+}
+
+/**
+ * The chance of each level's people to take part in a step: the largest at which all steps, with what is read by scale beside them, stay within
+ * their ε at δ by the PLD accountant. The highest level has the plan's own rate.
+ * @param steps the plan's event: repeated Gaussians at `sampleRate`
+ * @param beside unsampled Gaussians at the highest level's noise
+ */
+export function levelRates(
+  levels: readonly number[],
+  {
+    delta,
+    steps,
+    sampleRate,
+    beside,
+  }: { readonly delta: number; readonly steps: PrivacyEvent; readonly sampleRate: number; readonly beside: readonly PrivacyEvent[] },
+): number[] {
+  const square = squaredMu(beside)
+  if (square === null) throw new TacetError('unsafe-plan', 'what is released beside sampled steps must be unsampled Gaussians here')
+  return levelScales(levels, delta).map((scale, at) => {
+    if (at === levels.length - 1) return sampleRate
+    const others: PrivacyEvent[] = square === 0 ? [] : [{ kind: 'gaussian', noiseMultiplier: 1 / (scale * Math.sqrt(square)) }]
+    return calibrate({
+      make: (rate) => ({ kind: 'composed', events: [...others, atRate(steps, rate)] }),
+      epsilon: levels[at] as number,
+      delta,
+      bracket: [sampleRate * 1e-6, sampleRate],
+    }).value
+  })
 }
 
 /** A person's scale; 1 where nobody has one. */

@@ -7,6 +7,7 @@ import type { ItemTable, Positives } from '../../data/index.ts'
 import type { Ranker } from '../../models/index.ts'
 import type { PrivacyEvent, PrivacyUnit, releaseGaussian, Spend } from '../../privacy/index.ts'
 import type { RandomSource } from '../../random/index.ts'
+import type { PersonalBudgets } from './personal-budgets.ts'
 
 /** `releaseGaussian`, or something in its place. */
 export type GaussianMechanism = typeof releaseGaussian
@@ -53,6 +54,8 @@ export interface RankingFitRequest {
    * that much weaker for them. Private: it follows what people chose. Absent: 1 for everybody. Trainers without `scalesPeople` refuse it.
    */
   readonly personScale?: Float64Array | undefined
+  /** Personal budgets with the levels they are of, for trainers that have `levelEvents`: they need a level's ε, not only its scale. Private. */
+  readonly personBudgets?: PersonalBudgets | undefined
   readonly onProgress?: (phase: string, done: number, total: number) => void
   readonly signal?: AbortSignal
   /** Worker threads that may be used; 1 = none. */
@@ -68,6 +71,19 @@ export interface RankingTrainer {
   readonly privateFor: readonly PrivacyUnit[]
   /** Honours `personScale`: everything it reads of people is a sum with one bounded term a person. */
   readonly scalesPeople?: true
+  /**
+   * Honours `personBudgets` by sampling: people of a lower level take part in fewer steps. What a fit of this plan costs somebody of each level,
+   * known beforehand; without what lies alongside.
+   * @throws TacetError unsafe-plan where the settings do not allow it
+   */
+  levelEvents?(
+    request: Pick<RankingFitRequest, 'parameters'> & {
+      readonly privacy: RankingPrivacy
+      readonly personCount: number
+      readonly itemCount: number
+      readonly levels: readonly number[]
+    },
+  ): readonly (readonly PrivacyEvent[])[]
   readonly refusal?: { readonly reason: string; readonly wayOut: string }
   /** Trains. Errors by what went wrong; `interrupted` after `signal`. */
   fit(request: RankingFitRequest): Promise<Ranker> | Ranker

@@ -271,6 +271,11 @@ export interface PersonSteps {
   readonly apply: (gradient: NoisyGradient, step: number) => void
   readonly onStep?: (step: number) => void
   readonly signal?: AbortSignal
+  /**
+   * Personal budgets, when people are sampled: Float64Array[personCount] in (0, 1], the chance that a person who was drawn stays in the step. Their
+   * rate is then the plan's times this. Private.
+   */
+  readonly keep?: Float64Array | undefined
 }
 
 /** One step before its noise: private. */
@@ -294,12 +299,16 @@ export function* exactSteps({
   plan: personPlan,
   random,
   signal,
-}: Pick<PersonSteps, 'objective' | 'likes' | 'plan' | 'random' | 'signal'>): Generator<ExactStep, void> {
+  keep,
+}: Pick<PersonSteps, 'objective' | 'likes' | 'plan' | 'random' | 'signal' | 'keep'>): Generator<ExactStep, void> {
   const { plan, sampling, interactionsPerPerson } = personPlan
   const rows = sampling === 'people' ? likes.personCount : likes.personCount * interactionsPerPerson
   if (rows !== plan.datasetSize)
     throw new TacetError('unsafe-plan', `the plan is for ${plan.datasetSize} rows and there are ${rows}: its price would be another`)
+  if (keep !== undefined && (sampling !== 'people' || keep.length !== rows || !keep.every((chance) => chance > 0 && chance <= 1)))
+    throw new TacetError('unsafe-plan', 'people are kept in their steps by chances that are not one a person in (0, 1], or by interactions')
   const summer = createClippedSummer(objective, plan.clipping)
+  const keepRandom = keep && random.split('person levels')
   const batchRandom = random.split('person batches')
   const countRandom = random.split('person clip counts')
   const drawRandom = random.split('person draws')
@@ -310,7 +319,12 @@ export function* exactSteps({
     if (signal?.aborted) throw new TacetError('interrupted', `stopped before step ${step + 1} of ${plan.steps}`)
     const count = poissonBatch(plan, step, batchRandom, rowsOut)
     summer.clear()
-    for (let at = 0; at < count; at++) summer.add(unit(rowsOut[at] as number), bound, drawRandom)
+    for (let at = 0; at < count; at++) {
+      const row = rowsOut[at] as number
+      // One coin a drawn person and step, whatever their level: what others draw does not move with it.
+      if (keep && keepRandom && keepRandom.nextDouble() >= (keep[row] as number)) continue
+      summer.add(unit(row), bound, drawRandom)
+    }
     yield { step, batch: summer.batch, noiseOnSum: gradientNoiseMultiplier(plan, step) * bound, maxGradNorm: bound }
     if (plan.clipping.kind === 'adaptive')
       bound = adaptiveClipStep(
