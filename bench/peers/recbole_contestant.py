@@ -30,7 +30,8 @@ settings = {
     "use_gpu": False,
     "epochs": epochs,
     "train_batch_size": 2048,
-    "eval_batch_size": 4096 * 4096,
+    # Pairs at once: a network scores them all in one pass, and millions of them take tens of gigabytes.
+    "eval_batch_size": 4096 * 4096 if name in ("EASE", "ItemKNN", "BPR", "LightGCN", "Pop") else 4096 * 64,
     "metrics": ["NDCG", "Recall", "Hit"],
     "topk": [10, 20, 100],
     "metric_decimal_place": 6,
