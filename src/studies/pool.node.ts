@@ -30,7 +30,7 @@ export interface JobPool<Job extends { readonly id: string }, Result> {
 /** The sources run as .ts, the built package as .js; a worker has the ending of this file. */
 const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 
-/** @throws TacetError interrupted on `signal`; what a job threw; internal if a thread dies. Threads are gone when it returns or throws. */
+/** @throws TacetError interrupted on `signal`; what a job threw; internal if a thread dies. Threads are told to end when it returns or throws. */
 export async function runJobs<Job extends { readonly id: string }, Result>({
   jobs,
   worker,
@@ -72,8 +72,21 @@ export async function runJobs<Job extends { readonly id: string }, Result>({
     // Whatever the other threads would still say is not waited for.
     for (const each of work) each.catch(() => {})
     stopped.catch(() => {})
-    await Promise.all(threads.map((thread) => thread.terminate()))
+    await ended(threads)
   }
+}
+
+/** Milliseconds after which a thread that does not end is left to end by itself: it must not hold a caller who was interrupted. */
+const patienceMs = 5000
+
+async function ended(threads: readonly Worker[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patienceMs)
+  })
+  for (const thread of threads) thread.unref()
+  await Promise.race([Promise.all(threads.map((thread) => thread.terminate())), patience])
+  clearTimeout(timer)
 }
 
 function replyOf<Result>(thread: Worker, job: { readonly id: string }): Promise<WorkerReply<Result>> {
